@@ -1,0 +1,202 @@
+"""Values of the declaration: durations, margins, budgets, `2 of 3`, plain YAML 1.2 scalars.
+
+Scalars reach the schema as they were written. `Plain` marks an unquoted one, so that a key of any type can still tell
+the number `7` from the text `"7"`.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
+_NUMBER = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?"
+
+
+class Plain(str):
+    """An unquoted scalar, as written."""
+
+    __slots__ = ()
+
+
+def resolve(value: Any) -> Any:
+    """Read plain scalars, at any depth, by the YAML 1.2 core schema: null, booleans, integers, floats, else text.
+
+    >>> resolve({"a": Plain("1.10"), "b": "1.10", "c": Plain("no"), "d": Plain("true")})
+    {'a': 1.1, 'b': '1.10', 'c': 'no', 'd': True}
+    """
+    match value:
+        case Plain():
+            return _core_schema(value)
+        case dict():
+            return {str(key): resolve(item) for key, item in value.items()}
+        case list():
+            return [resolve(item) for item in value]
+        case _:
+            return value
+
+
+def _core_schema(text: str) -> Any:
+    if text in ("", "~", "null", "Null", "NULL"):
+        return None
+    if text in ("true", "True", "TRUE"):
+        return True
+    if text in ("false", "False", "FALSE"):
+        return False
+    if re.fullmatch(r"[-+]?\d+", text):
+        return int(text)
+    if re.fullmatch(_NUMBER, text):
+        return float(text)
+    return str(text)
+
+
+def parse_duration(value: Any) -> timedelta:
+    """Read `90s`, `30m`, `6h`, `7d` or `2w`.
+
+    >>> parse_duration("2w").days
+    14
+    """
+    if isinstance(value, timedelta):
+        return value
+    match = _DURATION.fullmatch(str(value).strip())
+    if not match:
+        raise ValueError("expected a duration such as 90s, 30m, 6h, 7d or 2w")
+    return timedelta(seconds=float(match[1]) * _UNITS[match[2]])
+
+
+def show_duration(value: timedelta) -> str:
+    """The shortest way to write a duration: `7d`, `36h`.
+
+    >>> show_duration(timedelta(days=7)), show_duration(timedelta(hours=36))
+    ('7d', '36h')
+    """
+    seconds = value.total_seconds()
+    for unit in "dhm":
+        if seconds >= _UNITS[unit] and seconds % _UNITS[unit] == 0:
+            return f"{seconds / _UNITS[unit]:.0f}{unit}"
+    return f"{seconds:g}s"
+
+
+class Margin(NamedTuple):
+    """A difference that is allowed: relative (`2%`) or in the metric's own unit (`1pp`, `0.01`)."""
+
+    amount: float
+    relative: bool
+
+    def __str__(self) -> str:
+        return f"{self.amount * 100:g}%" if self.relative else f"{self.amount:g}"
+
+    def absolute(self, reference: float) -> float:
+        """The margin in the metric's unit, beside a `reference` value."""
+        return abs(reference) * self.amount if self.relative else self.amount
+
+
+def parse_margin(value: Any) -> Margin:
+    """Read `2%` (relative), `1pp` (percentage points) or a bare number (absolute).
+
+    >>> parse_margin("-0.5%"), parse_margin("1pp"), parse_margin("0.02")
+    (Margin(amount=-0.005, relative=True), Margin(amount=0.01, relative=False), Margin(amount=0.02, relative=False))
+    """
+    if isinstance(value, Margin):
+        return value
+    text = str(value).strip()
+    match = re.fullmatch(rf"({_NUMBER})\s*(%|pp)?", text)
+    if not match:
+        raise ValueError("expected a margin such as 2% (relative), 1pp (percentage points) or 0.01")
+    number = float(match[1])
+    return Margin(number / 100 if match[2] else number, match[2] == "%")
+
+
+def parse_share(value: Any) -> float:
+    """Read a share between 0 and 1: `5%` or `0.05`."""
+    text = str(value).strip()
+    match = re.fullmatch(rf"({_NUMBER})\s*(%)?", text)
+    share = float(match[1]) / (100 if match[2] else 1) if match else -1
+    if not 0 <= share <= 1:
+        raise ValueError("expected a share such as 5% or 0.05, between 0 and 1")
+    return share
+
+
+class OutOf(NamedTuple):
+    """`2 of 3`."""
+
+    hits: int
+    of: int
+
+    def __str__(self) -> str:
+        return f"{self.hits} of {self.of}"
+
+
+def parse_out_of(value: Any) -> OutOf:
+    """Read `2 of 3`."""
+    if isinstance(value, OutOf):
+        return value
+    match = re.fullmatch(r"(\d+)\s+of\s+(\d+)", str(value).strip())
+    if not match or not 1 <= int(match[1]) <= int(match[2]):
+        raise ValueError("expected `HITS of WINDOWS`, such as `2 of 3`")
+    return OutOf(int(match[1]), int(match[2]))
+
+
+class Budget(NamedTuple):
+    """How many false pages in how long: `1 per 90d`."""
+
+    count: int
+    per: timedelta
+
+    def __str__(self) -> str:
+        return f"{self.count} per {show_duration(self.per)}"
+
+
+def parse_budget(value: Any) -> Budget:
+    """Read `1 per 90d`."""
+    if isinstance(value, Budget):
+        return value
+    match = re.fullmatch(r"(\d+)\s+per\s+(\S+)", str(value).strip())
+    if not match or int(match[1]) < 1:
+        raise ValueError("expected `COUNT per DURATION`, such as `1 per 90d`")
+    return Budget(int(match[1]), parse_duration(match[2]))
+
+
+def parse_flag(value: Any) -> bool:
+    """Read `true` or `false`; YAML 1.1's yes, no, on and off are plain words."""
+    if isinstance(value, bool):
+        return value
+    if str(value) in ("true", "True", "TRUE"):
+        return True
+    if str(value) in ("false", "False", "FALSE"):
+        return False
+    raise ValueError("expected true or false")
+
+
+def _text(pattern: str, example: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "pattern": pattern, "examples": [example]})
+
+
+_as_text = PlainSerializer(str, return_type=str)
+
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(parse_duration),
+    PlainSerializer(show_duration, return_type=str),
+    _text(r"^\d+(\.\d+)?[smhdw]$", "7d"),
+]
+MarginText = Annotated[
+    Margin,
+    BeforeValidator(parse_margin),
+    _as_text,
+    WithJsonSchema({"anyOf": [{"type": "string", "pattern": r"^[-+]?[\d.]+(%|pp)?$"}, {"type": "number"}]}),
+]
+Share = Annotated[
+    float,
+    BeforeValidator(parse_share),
+    WithJsonSchema({"anyOf": [{"type": "string", "pattern": r"^[\d.]+%?$"}, {"type": "number"}]}),
+]
+OutOfText = Annotated[OutOf, BeforeValidator(parse_out_of), _as_text, _text(r"^\d+ of \d+$", "2 of 3")]
+BudgetText = Annotated[Budget, BeforeValidator(parse_budget), _as_text, _text(r"^\d+ per \S+$", "1 per 90d")]
+Flag = Annotated[bool, BeforeValidator(parse_flag), WithJsonSchema({"type": "boolean"})]
+Scalar = Annotated[Any, BeforeValidator(resolve), WithJsonSchema({"type": ["string", "number", "boolean", "null"]})]
+Free = Annotated[Any, BeforeValidator(resolve), WithJsonSchema({})]
