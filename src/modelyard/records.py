@@ -30,11 +30,17 @@ class Record:
 
 @dataclass(frozen=True, kw_only=True)
 class Declaration(Record):
-    """What was applied (loop): the normalised spec and, per entity, the fingerprint of each of its parts."""
+    """What was applied (loop): the normalised spec and, per entity, the fingerprint of each of its parts.
+
+    `tree` is the blob tree of the project's files as they were applied, `directory` the folder they came from:
+    the controller works from these, not from a checkout that somebody may be editing.
+    """
 
     digest: str
     spec: Json
     fingerprints: Json
+    directory: str = ""
+    tree: str = ""
     at: datetime
     actor: str
 
