@@ -1,0 +1,121 @@
+"""Runs a command on this machine, in a process group of its own, within limits of time, memory and log."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Literal
+
+from modelyard.engines.log import CappedLog
+
+Reason = Literal["", "timeout", "memory", "crash"]
+
+_POLL = 0.05
+_SECRETS = frozenset({"YARD_TOKEN"})
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a command ended: exit `status` (negative: the signal), wall `seconds`, and `reason` when it failed.
+
+    `reason` is "" for status 0, "timeout" and "memory" when a limit ended it, else "crash".
+    """
+
+    status: int
+    seconds: float
+    reason: Reason
+
+    @property
+    def ok(self) -> bool:
+        """Whether the command ended by itself with status 0."""
+        return self.reason == ""
+
+
+class LocalEngine:
+    """The engine of a laptop: one child process at a time, killed as a whole group when it ends or breaks a limit."""
+
+    def __init__(self, *, log_cap: int = 10_000_000) -> None:
+        self.log_cap = log_cap
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: Path,
+        log: Path,
+        timeout: timedelta,
+        memory_mb: int | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> Outcome:
+        """Run `argv` in `cwd` and wait; output goes to `log`, head and tail when it exceeds `log_cap` bytes.
+
+        `env` is added to this process' environment, without its credentials. `memory_mb` bounds the resident memory
+        of the whole group (pages shared by its processes count once for each); it is watched through /proc and not
+        enforced where there is none. Whatever ends this call, Ctrl-C included, also ends the group.
+        """
+        started = time.monotonic()
+        process = subprocess.Popen(
+            list(argv),
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            env={name: value for name, value in os.environ.items() if name not in _SECRETS} | dict(env or {}),
+        )
+        assert process.stdout is not None
+        output = CappedLog(process.stdout, log, cap=self.log_cap)
+        try:
+            broken = _watch(process, started + timeout.total_seconds(), memory_mb)
+        finally:
+            _kill_group(process)
+            output.close()
+        seconds = time.monotonic() - started
+        return Outcome(process.returncode, seconds, broken or ("crash" if process.returncode else ""))
+
+
+def _watch(process: subprocess.Popen[bytes], deadline: float, memory_mb: int | None) -> Reason:
+    """Wait for the end of `process`, or for the first limit it breaks."""
+    while True:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(max(0.0, min(_POLL, deadline - time.monotonic())))
+            return ""
+        if time.monotonic() >= deadline:
+            return "timeout"
+        if memory_mb is not None and resident_bytes(process.pid) > memory_mb * 1_000_000:
+            return "memory"
+
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    """End every process of the group; helpers that outlive the leader die with it."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def resident_bytes(group: int) -> int:
+    """Resident memory of a process group, in bytes; 0 where there is no /proc."""
+    page = os.sysconf("SC_PAGE_SIZE")
+    pages = 0
+    with suppress(FileNotFoundError), os.scandir("/proc") as entries:
+        for entry in entries:
+            if entry.name.isdigit():
+                pages += _resident_pages(entry.path, group)
+    return pages * page
+
+
+def _resident_pages(process: str, group: int) -> int:
+    try:
+        with open(f"{process}/stat", "rb") as file:
+            # The command's name stands in parentheses and may hold anything: fields are counted after the last one.
+            fields = file.read().rpartition(b")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return int(fields[21]) if int(fields[2]) == group else 0
