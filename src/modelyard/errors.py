@@ -11,7 +11,9 @@ YardError                  exit code, HTTP status
 │   ├── Forbidden          1, 403   this actor may not
 │   ├── Conflict           1, 409   another value is recorded already
 │   └── LeaseLost          1, 409   somebody else holds, or took over, the work
-└── UserCodeError          1, 422   a declared function raised, hung, or returned nonsense
+├── UserCodeError          1, 422   a declared function raised, hung, or returned nonsense
+│   └── ModelFormatError   1, 422   a model cannot be kept, or loaded, without running arbitrary code
+└── ModelOutputError       1, 502   a model answered with something that is no prediction
 """
 
 from __future__ import annotations
@@ -130,3 +132,15 @@ class UserCodeError(YardError):
     def __init__(self, message: str, *, where: str | None = None, hint: str | None = None, log: str = "") -> None:
         super().__init__(message, where=where, hint=hint)
         self.log = log
+
+
+class ModelFormatError(UserCodeError):
+    """A model cannot be kept, or loaded, in a format that runs no arbitrary code."""
+
+    code = "model_format"
+
+
+class ModelOutputError(YardError):
+    """A model answered with something that is no prediction: a wrong shape, not finite, no probability."""
+
+    status, code = 502, "model_output_invalid"
