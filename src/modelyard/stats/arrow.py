@@ -1,0 +1,80 @@
+"""Arrow columns as what statistics need: the family of a type, numbers with NaN, texts by dictionary."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+Family = Literal["integer", "number", "boolean", "text", "timestamp", "null", "other"]
+Floats = npt.NDArray[np.float64]
+
+
+def family(kind: pa.DataType) -> Family:
+    """The family of an Arrow type; a dictionary's is its values'."""
+    if pa.types.is_dictionary(kind):
+        return family(kind.value_type)
+    tests: tuple[tuple[Family, bool], ...] = (
+        ("null", pa.types.is_null(kind)),
+        ("boolean", pa.types.is_boolean(kind)),
+        ("integer", pa.types.is_integer(kind)),
+        ("number", pa.types.is_floating(kind) or pa.types.is_decimal(kind)),
+        ("timestamp", pa.types.is_temporal(kind)),
+        ("text", pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)),
+    )
+    return next((name for name, yes in tests if yes), "other")
+
+
+def plain(column: pa.ChunkedArray | pa.Array) -> pa.Array:
+    """One contiguous array, dictionaries decoded."""
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    return array.cast(array.type.value_type) if pa.types.is_dictionary(array.type) else array
+
+
+def floats(array: pa.Array) -> Floats | None:
+    """The values as float64, missing as NaN, times as seconds; None when the type cannot be read as numbers.
+
+    Texts are read as numbers only when every one of them is one.
+    """
+    match family(array.type):
+        case "null":
+            return np.full(len(array), np.nan)
+        case "boolean":
+            array = array.cast(pa.int8())
+        case "timestamp":
+            return _seconds(array)
+        case "other":
+            return None
+        case "text":
+            try:
+                array = array.cast(pa.float64())
+            except pa.ArrowInvalid:
+                return None
+        case "integer" | "number":
+            pass
+    values = array.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+    return np.asarray(values, dtype=np.float64)
+
+
+def _seconds(array: pa.Array) -> Floats:
+    if pa.types.is_date(array.type):
+        array = array.cast(pa.timestamp("s"))
+    if pa.types.is_interval(array.type):
+        return np.full(len(array), np.nan)
+    width = pa.int32() if array.type.bit_width == 32 else pa.int64()
+    raw = array.cast(width).cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+    per_second = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}[array.type.unit]
+    return np.asarray(raw, dtype=np.float64) / per_second
+
+
+def codes(array: pa.Array) -> tuple[npt.NDArray[np.int64], pa.Array]:
+    """Values as (n,) indices into an array of distinct texts; missing is -1."""
+    texts = array if family(array.type) == "text" else pc.cast(array, pa.string())
+    encoded = texts.dictionary_encode()
+    indices = encoded.indices
+    if indices.null_count:
+        indices = pc.fill_null(indices, -1)
+    return indices.to_numpy(zero_copy_only=False).astype(np.int64), encoded.dictionary

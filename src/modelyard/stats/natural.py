@@ -1,0 +1,113 @@
+"""How far windows of the reference itself lie from the rest of it: what a world without drift does from week to week.
+
+Real streams have seasons and weather: a week is not a fair sample of a year, and columns such as month differ from the rest in
+every week. Each window of the reference is therefore compared with all others (`around`) and with all before it (`ahead`, as a
+deployment will meet the next one). A new window is news only when it lies beyond the prediction interval of those distances:
+mean + t(k-1) x sd x sqrt(1 + 1/k).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from scipy import special
+
+from modelyard.stats import arrow, numeric
+from modelyard.stats.category import CategoryLayout
+from modelyard.stats.distance import Layout, distances
+from modelyard.stats.groups import Groups
+from modelyard.stats.numeric import NumberLayout
+from modelyard.stats.tally import Tally, merge, minus
+
+FEWEST = 4
+FEWEST_ROWS = 50
+
+
+@dataclass(frozen=True)
+class Spread:
+    """`count` windows whose distance had this `mean` and standard deviation `sd`."""
+
+    count: int
+    mean: float
+    sd: float
+
+    def limit(self, alpha: float) -> float:
+        """What the next window exceeds with probability `alpha` when nothing changed; infinite for a single window."""
+        t = float(special.stdtrit(self.count - 1, 1 - alpha))
+        return self.mean + t * self.sd * float(np.sqrt(1 + 1 / self.count))
+
+
+@dataclass(frozen=True)
+class Natural:
+    """Per distance (see `distance.distances`), the spreads seen among the reference's own windows."""
+
+    spreads: dict[str, tuple[Spread, ...]] = field(default_factory=dict)
+
+    def limit(self, name: str, alpha: float) -> float:
+        """Where a distance starts to be news; 0 when the reference has too few windows to tell."""
+        return max((spread.limit(alpha) for spread in self.spreads.get(name, ())), default=0.0)
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object."""
+        return {name: [[s.count, s.mean, s.sd] for s in spreads] for name, spreads in self.spreads.items()}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Natural:
+        """Read what `to_json` wrote."""
+        return cls({name: tuple(Spread(*spread) for spread in spreads) for name, spreads in data.items()})
+
+
+def of_windows(array: pa.Array, layout: Layout, tallies: Sequence[Tally], groups: Groups) -> Natural:
+    """The natural variation of one column, from its tallies per window (in order of time) and its values."""
+    judged = [w for w in range(len(tallies)) if tallies[w].rows >= FEWEST_ROWS]
+    if len(judged) < FEWEST:
+        return Natural()
+    whole = merge(tallies)
+    around = [distances(layout, minus(whole, tallies[w]), tallies[w]) for w in judged]
+    later = [w for w in judged if w >= len(tallies) // 2]
+    ahead = [distances(layout, merge(tallies[:w]), tallies[w]) for w in later]
+    for w, share in zip(later, _new_shares(array, layout, groups)[later], strict=True):
+        ahead[later.index(w)] |= {"outside": share} if isinstance(layout, NumberLayout) else {"unseen": share}
+    return Natural({name: found for name in ahead[-1] if (found := _spreads(name, around, ahead))})
+
+
+def of_shares(shares: Sequence[float]) -> Natural:
+    """The natural variation of one share over windows, named "repeated"."""
+    return Natural({"repeated": (_spread(shares),)} if len(shares) >= FEWEST else {})
+
+
+def _spreads(name: str, *series: Sequence[dict[str, float]]) -> tuple[Spread, ...]:
+    values = ([distance[name] for distance in part if name in distance] for part in series)
+    return tuple(_spread(part) for part in values if len(part) >= FEWEST)
+
+
+def _spread(values: Sequence[float]) -> Spread:
+    return Spread(len(values), float(np.mean(values)), float(np.std(values, ddof=1)))
+
+
+def _new_shares(array: pa.Array, layout: Layout, groups: Groups) -> npt.NDArray[np.float64]:
+    """Per window, the share of rows whose value no earlier window held (categories) or reached (numbers)."""
+    assert groups.of is not None, "natural variation needs windows"
+    rows = np.maximum(np.bincount(groups.of, minlength=groups.size), 1)
+    match layout:
+        case CategoryLayout():
+            codes, words = arrow.codes(array)
+            present, window = codes >= 0, groups.of[codes >= 0]
+            first = np.full(len(words), groups.size)
+            np.minimum.at(first, codes[present], window)
+            new = window[first[codes[present]] == window]
+        case NumberLayout():
+            values = numeric.read(array, layout.kind)
+            assert values is not None, "a reference can be read as its own kind"
+            window = groups.of[np.isfinite(values)]
+            values = values[np.isfinite(values)]
+            lows, highs = Groups(groups.size, window).extremes(values)
+            low = np.append(np.inf, np.minimum.accumulate(lows)[:-1])
+            high = np.append(-np.inf, np.maximum.accumulate(highs)[:-1])
+            new = window[(values < low[window]) | (values > high[window])]
+    return np.bincount(new, minlength=groups.size) / rows

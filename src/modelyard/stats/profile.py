@@ -1,0 +1,269 @@
+"""Profile: a mergeable, compact summary of a window of rows, laid out by the reference that it will be compared with.
+
+>>> reference = Profile.of(pa.table({"x": [1.0, 2.0, 3.0]}))
+>>> monday = Profile.of(pa.table({"x": [1.5, None]}), reference)
+>>> tuesday = Profile.of(pa.table({"x": [2.5]}), reference)
+>>> Profile.merge([monday, tuesday]).rows
+3
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from modelyard.digest import digest
+from modelyard.stats import arrow, category, hashing, natural, numeric, rows, tally
+from modelyard.stats.category import CategoryLayout
+from modelyard.stats.distance import Layout
+from modelyard.stats.groups import Groups
+from modelyard.stats.natural import Natural
+from modelyard.stats.numeric import NumberLayout
+from modelyard.stats.rows import RowSample
+from modelyard.stats.tally import Tally
+
+WINDOWS = 53
+FORMAT = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Column:
+    """One column of a profile: how it is divided, what was counted, and how windows of the reference naturally vary."""
+
+    layout: Layout
+    tally: Tally
+    natural: Natural = field(default_factory=Natural)
+
+    @property
+    def kind(self) -> str:
+        """number, integer, boolean, category, timestamp or text."""
+        return self.layout.kind
+
+
+@dataclass(frozen=True, eq=False)
+class Profile:
+    """`rows` counts rows; `ignored` names columns that cannot be profiled, with their type; `sample` samples whole rows.
+
+    `windows` is how many windows the natural variation was learned from; `repeats` is the natural share of repeated rows.
+    """
+
+    columns: dict[str, Column]
+    rows: int
+    sample: RowSample
+    ignored: dict[str, str] = field(default_factory=dict)
+    extra: dict[str, str] = field(default_factory=dict)
+    windows: int = 0
+    repeats: Natural = field(default_factory=Natural)
+
+    @classmethod
+    def of(
+        cls,
+        table: pa.Table,
+        reference: Profile | None = None,
+        *,
+        time: str | pa.ChunkedArray | pa.Array | None = None,
+        window: timedelta = timedelta(days=7),
+    ) -> Profile:
+        """The profile of a table (any number of rows, also none), laid out by `reference`, or by itself when None.
+
+        Give a reference its `time` (a column's name, which is then not profiled, or the times themselves) and the `window` that
+        will be watched, and it learns how far its own windows lie apart.
+        """
+        if reference is not None:
+            return cls.of_groups(table, Groups(), reference)[0]
+        if isinstance(time, str):
+            time, table = table[time], table.drop_columns([time])
+        return _reference(table, None if time is None else _windows(time, window))
+
+    @classmethod
+    def of_groups(cls, table: pa.Table, groups: Groups, reference: Profile) -> list[Profile]:
+        """One profile per group of rows, all counted in one pass."""
+        arrays = {name: arrow.plain(table[name]) for name in table.column_names}
+        counted = {
+            name: count(arrays[name], column.layout, groups) for name, column in reference.columns.items() if name in arrays
+        }
+        extra = {name: str(array.type) for name, array in arrays.items() if name not in reference.known_names}
+        sizes = groups.where(np.ones(table.num_rows, dtype=bool))
+        sampled = rows.samples(row_hashes({name: arrays[name] for name in counted}, table.num_rows), groups)
+        return [
+            cls(
+                {name: Column(reference.columns[name].layout, counted[name][g]) for name in counted},
+                int(sizes[g]),
+                sampled[g],
+                extra=extra,
+            )
+            for g in range(groups.size)
+        ]
+
+    @classmethod
+    def merge(cls, profiles: Sequence[Profile]) -> Profile:
+        """The profile of all rows together; all must have been laid out by the same reference (ValueError otherwise)."""
+        if not profiles:
+            return cls({}, 0, rows.merge([]))
+        names = dict.fromkeys(name for profile in profiles for name in profile.columns)
+        columns = {name: _merge([p.columns[name] for p in profiles if name in p.columns], name) for name in names}
+        return cls(
+            columns,
+            sum(profile.rows for profile in profiles),
+            rows.merge([profile.sample for profile in profiles]),
+            extra={name: kind for profile in profiles for name, kind in profile.extra.items()},
+        )
+
+    @property
+    def known_names(self) -> set[str]:
+        """All columns of the table that was profiled."""
+        return set(self.columns) | set(self.ignored)
+
+    @property
+    def layouts(self) -> dict[str, Any]:
+        """How every column is divided, as JSON."""
+        return {name: column.layout.to_json() for name, column in self.columns.items()}
+
+    def beside(self, other: Profile) -> Profile:
+        """This profile with the columns of another beside its own (a model's predictions beside its inputs)."""
+        return replace(self, columns={**self.columns, **other.columns})
+
+    def only(self, names: Sequence[str]) -> Profile:
+        """This profile with these columns only."""
+        return replace(self, columns={name: column for name, column in self.columns.items() if name in names})
+
+    def to_json(self, *, layouts: bool = True) -> dict[str, Any]:
+        """A JSON object. With `layouts=False` it holds counts only, and is read again with the reference at hand."""
+        data: dict[str, Any] = {
+            "format": FORMAT,
+            "rows": self.rows,
+            "tallies": {name: column.tally.to_json() for name, column in self.columns.items()},
+            "sample": self.sample.to_json(),
+            "ignored": self.ignored,
+            "extra": self.extra,
+        }
+        if layouts:
+            data |= {"layouts": self.layouts, "windows": self.windows, "repeats": self.repeats.to_json()}
+            data["natural"] = {name: column.natural.to_json() for name, column in self.columns.items()}
+        return data
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any], reference: Profile | None = None) -> Profile:
+        """Read what `to_json` wrote; `reference` gives the layouts when they were left out."""
+        if "layouts" in data:
+            layouts = {name: _layout(layout) for name, layout in data["layouts"].items()}
+        elif reference is not None:
+            layouts = {name: column.layout for name, column in reference.columns.items()}
+        else:
+            raise ValueError("a profile without layouts can only be read beside its reference")
+        variations = data.get("natural", {})
+        return cls(
+            {
+                name: Column(layouts[name], Tally.from_json(counts), Natural.from_json(variations.get(name, {})))
+                for name, counts in data["tallies"].items()
+            },
+            data["rows"],
+            RowSample.from_json(data["sample"]),
+            data["ignored"],
+            data["extra"],
+            data.get("windows", 0),
+            Natural.from_json(data.get("repeats", {})),
+        )
+
+
+def count(array: pa.Array, layout: Layout, groups: Groups) -> list[Tally]:
+    """Tallies of one column per group of rows."""
+    match layout:
+        case CategoryLayout():
+            return category.tallies(array, layout, groups)
+        case NumberLayout():
+            return numeric.tallies(array, layout, groups)
+
+
+def divide(array: pa.Array) -> Layout | None:
+    """How a reference's column is divided; None for what cannot be (lists, structs, binary)."""
+    match arrow.family(array.type):
+        case "boolean":
+            return category.BOOLEAN
+        case "text":
+            if category.is_text(array):
+                return _numbers(array, "text")
+            return category.layout(array)
+        case "null":
+            return NumberLayout("number", (), (), 0.0, 1.0, False)
+        case "other":
+            return None
+        case kind:
+            return _numbers(array, kind)
+
+
+def row_hashes(arrays: dict[str, pa.Array], size: int) -> hashing.Hashes:
+    """(size,) hashes of whole rows, over these columns."""
+    total = np.zeros(size, dtype=np.uint64)
+    for name, array in arrays.items():
+        if arrow.family(array.type) == "text":
+            codes, words = arrow.codes(array)
+            own = np.append(hashing.texts(words), np.uint64(0))[codes]
+        else:
+            values = arrow.floats(array)
+            if values is None:
+                continue
+            own = hashing.numbers(values)
+        total = hashing.combine(total, own, name)
+    return hashing.mix(total)
+
+
+def _numbers(array: pa.Array, kind: numeric.Kind) -> NumberLayout:
+    values = numeric.read(array, kind)
+    assert values is not None, "the family was looked at before"
+    return numeric.layout(values, kind)
+
+
+def _reference(table: pa.Table, windows: Groups | None) -> Profile:
+    arrays = {name: arrow.plain(table[name]) for name in table.column_names}
+    layouts = {name: divide(array) for name, array in arrays.items()}
+    groups = windows or Groups()
+    columns: dict[str, Column] = {}
+    for name, layout in layouts.items():
+        if layout is None:
+            continue
+        tallies = count(arrays[name], layout, groups)
+        variation = natural.of_windows(arrays[name], layout, tallies, windows) if windows else Natural()
+        columns[name] = Column(layout, tally.merge(tallies), variation)
+    samples = rows.samples(row_hashes({name: arrays[name] for name in columns}, table.num_rows), groups)
+    shares = [sample.repeated for sample in samples if sample.counts.sum() >= natural.FEWEST_ROWS]
+    return Profile(
+        columns,
+        table.num_rows,
+        rows.merge(samples),
+        ignored={name: str(arrays[name].type) for name, layout in layouts.items() if layout is None},
+        windows=groups.size if windows else 0,
+        repeats=natural.of_shares([share for share in shares if share is not None]) if windows else Natural(),
+    )
+
+
+def _windows(time: pa.ChunkedArray | pa.Array, window: timedelta) -> Groups | None:
+    """Rows by window of time: at most 53 of them, at least 8 by narrowing; rows without time go with the first."""
+    seconds = arrow.floats(arrow.plain(time))
+    if seconds is None or not np.isfinite(seconds).any():
+        return None
+    start, end = float(np.nanmin(seconds)), float(np.nanmax(seconds))
+    if end <= start:
+        return None
+    width = min(window.total_seconds(), (end - start) / 8)
+    place = np.floor((end - np.where(np.isfinite(seconds), seconds, start)) / width).astype(np.int64)
+    size = min(int(place.max()) + 1, WINDOWS)
+    return Groups(size, size - 1 - np.minimum(place, size - 1))
+
+
+def _merge(columns: Sequence[Column], name: str) -> Column:
+    layout = columns[0].layout
+    if any(column.layout is not layout and digest(column.layout.to_json()) != digest(layout.to_json()) for column in columns):
+        raise ValueError(f"{name}: profiles laid out by different references cannot be merged")
+    return Column(layout, tally.merge([column.tally for column in columns]))
+
+
+def _layout(data: dict[str, Any]) -> Layout:
+    if data["kind"] in ("category", "boolean"):
+        return CategoryLayout.from_json(data)
+    return NumberLayout.from_json(data)

@@ -1,0 +1,125 @@
+"""What is counted of one column in one window: integer cells and shifted sums, so that merging is addition.
+
+Counts merge exactly, in any order and grouping. `piles` and `fresh` are hints for sentences (the heaviest values), kept short
+by dropping the lightest, and are the only fields for which the order of merging may matter.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Counts = npt.NDArray[np.int64]
+HINTS = 12
+
+
+def _no_counts() -> Counts:
+    return np.zeros(0, dtype=np.int64)
+
+
+@dataclass(frozen=True, eq=False)
+class Tally:
+    """Counts of one column, laid out by the reference's layout.
+
+    `cells` numbers: under, bins, over, heavy values; categories: top values, other, unseen. `buckets`: values by 64 hashes of
+    the value. `integers`, `infinite`, `mismatched` (cannot be read as the reference's kind) are counts of rows.
+    `total`, `squares`: sums of z and z^2, z = (value - center) / spread of the layout. `outside`: values out of the reference's
+    range by logarithmic bucket. `types`: the kinds of Arrow types seen.
+    """
+
+    rows: int = 0
+    nulls: int = 0
+    mismatched: int = 0
+    cells: Counts = field(default_factory=_no_counts)
+    buckets: Counts = field(default_factory=_no_counts)
+    integers: int = 0
+    infinite: int = 0
+    total: float = 0.0
+    squares: float = 0.0
+    low: float | None = None
+    high: float | None = None
+    outside: dict[str, int] = field(default_factory=dict)
+    piles: dict[str, int] = field(default_factory=dict)
+    fresh: dict[str, int] = field(default_factory=dict)
+    types: frozenset[str] = frozenset()
+
+    @property
+    def count(self) -> int:
+        """Rows with a usable value."""
+        return int(self.cells.sum())
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object; what is zero or empty is left out."""
+        plain: dict[str, Any] = {name: getattr(self, name) for name in _SUMMED + ("low", "high") + _HINTS + ("outside",)}
+        plain |= {"cells": self.cells.tolist(), "buckets": self.buckets.tolist(), "types": sorted(self.types)}
+        return {name: value for name, value in plain.items() if value is not None and value not in (0, [], {})}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Tally:
+        """Read what `to_json` wrote."""
+        arrays = {name: np.array(data.get(name, ()), dtype=np.int64) for name in ("cells", "buckets")}
+        return cls(**{**data, **arrays, "types": frozenset(data.get("types", ()))})
+
+
+_SUMMED = ("rows", "nulls", "mismatched", "integers", "infinite", "total", "squares")
+_HINTS = ("piles", "fresh")
+
+
+def merge(tallies: Sequence[Tally]) -> Tally:
+    """The tally of all rows together. All must follow one layout."""
+    if not tallies:
+        return Tally()
+    if len(tallies) == 1:
+        return tallies[0]
+    lows = [tally.low for tally in tallies if tally.low is not None]
+    highs = [tally.high for tally in tallies if tally.high is not None]
+    return Tally(
+        **{name: sum(getattr(tally, name) for tally in tallies) for name in _SUMMED},
+        cells=_add([tally.cells for tally in tallies]),
+        buckets=_add([tally.buckets for tally in tallies]),
+        low=min(lows, default=None),
+        high=max(highs, default=None),
+        outside=dict(_sum([tally.outside for tally in tallies])),
+        piles=_heaviest(_sum([tally.piles for tally in tallies])),
+        fresh=_heaviest(_sum([tally.fresh for tally in tallies])),
+        types=frozenset().union(*(tally.types for tally in tallies)),
+    )
+
+
+def minus(whole: Tally, part: Tally) -> Tally:
+    """The counts of `whole` without `part`, which is one of its windows (extremes and hints stay those of the whole)."""
+    return Tally(
+        **{name: getattr(whole, name) - getattr(part, name) for name in _SUMMED},
+        cells=whole.cells - part.cells,
+        buckets=whole.buckets - part.buckets,
+        low=whole.low,
+        high=whole.high,
+        types=whole.types,
+    )
+
+
+def heaviest(values: Sequence[str], counts: Sequence[int]) -> dict[str, int]:
+    """A hint: the heaviest values with their counts."""
+    return _heaviest(Counter(dict(zip(values, map(int, counts), strict=True))))
+
+
+def _heaviest(counts: Counter[str]) -> dict[str, int]:
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:HINTS])
+
+
+def _sum(parts: Sequence[dict[str, int]]) -> Counter[str]:
+    total: Counter[str] = Counter()
+    for part in parts:
+        if part:
+            total.update(part)
+    return total
+
+
+def _add(arrays: Sequence[Counts]) -> Counts:
+    filled = [array for array in arrays if len(array)]
+    return np.sum(np.stack(filled), axis=0) if filled else _no_counts()
