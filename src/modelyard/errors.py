@@ -13,7 +13,8 @@ YardError                  exit code, HTTP status
 │   └── LeaseLost          1, 409   somebody else holds, or took over, the work
 ├── UserCodeError          1, 422   a declared function raised, hung, or returned nonsense
 │   └── ModelFormatError   1, 422   a model cannot be kept, or loaded, without running arbitrary code
-└── ModelOutputError       1, 502   a model answered with something that is no prediction
+├── ModelOutputError       1, 502   a model answered with something that is no prediction
+└── Unavailable            1, 503   a database or service cannot be reached now
 """
 
 from __future__ import annotations
@@ -144,3 +145,9 @@ class ModelOutputError(YardError):
     """A model answered with something that is no prediction: a wrong shape, not finite, no probability."""
 
     status, code = 502, "model_output_invalid"
+
+
+class Unavailable(YardError):
+    """A database or service cannot be reached, or is locked, now; trying again later may help."""
+
+    status, code = 503, "unavailable"

@@ -1,0 +1,132 @@
+"""Connections: SQLite (WAL, synchronous=FULL) and PostgreSQL (psycopg 3), with the same promises.
+
+A writing transaction is alone in its project and environment, so that what it read is still so when it writes: SQLite has
+one writer at a time (BEGIN IMMEDIATE), PostgreSQL takes an advisory lock until the commit. Readers wait for nobody.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import sqlalchemy as sa
+
+from modelyard.errors import Conflict, InputError, Unavailable
+from modelyard.store.home import Home
+from modelyard.store.schema import json_text
+
+# How long a writer waits for another one, on both databases.
+_PATIENCE_SECONDS = 30
+
+
+class Database:
+    """The engine of one home, safe to use from several threads."""
+
+    def __init__(self, home: Home) -> None:
+        self.home = home
+        self.engine = _sqlite(home) if home.database else _postgresql(home)
+        # Reads need no transaction of their own: each statement sees one state.
+        self._readers = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._writers = self.engine.execution_options(yard_writes=True)
+
+    @property
+    def dialect(self) -> str:
+        """ "sqlite" or "postgresql"."""
+        return self.engine.dialect.name
+
+    @contextmanager
+    def reading(self) -> Iterator[sa.Connection]:
+        """A connection where each statement stands alone."""
+        with self._explained(), self._readers.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self, lock: str | None = None) -> Iterator[sa.Connection]:
+        """A writing transaction, committed at the end; on PostgreSQL alone among those with the same `lock`."""
+        with self._explained(), self._writers.begin() as connection:
+            if lock is not None and self.dialect == "postgresql":
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_lock_number(lock))))
+            yield connection
+
+    def close(self) -> None:
+        """Give all connections back."""
+        self.engine.dispose()
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """A database that cannot be reached, or stays locked, is Unavailable; its message holds no password."""
+        try:
+            yield
+        except (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError) as error:
+            reason = str(getattr(error, "orig", error)).strip().partition("\n")[0]
+            raise Unavailable(f"the database cannot be used: {reason}.", where=self.home.shown) from error
+
+
+@contextmanager
+def statement(connection: sa.Connection, name: str) -> Iterator[None]:
+    """Run a writing statement so that its failure leaves the transaction usable: Conflict, or InputError, about `name`."""
+    try:
+        with connection.begin_nested():
+            yield
+    except sa.exc.IntegrityError as error:
+        raise Conflict(
+            f"another {name} with the same identity is recorded already.", hint=_constraint(error)
+        ) from error
+    except sa.exc.DataError as error:
+        raise InputError(f"the database cannot keep this {name}: {error.orig}.") from error
+
+
+def _constraint(error: sa.exc.IntegrityError) -> str:
+    """Which columns must be unique, without their values."""
+    name = getattr(getattr(error.orig, "diag", None), "constraint_name", None)
+    return f"It is unique by: {name or str(error.orig).rpartition(': ')[2]}."
+
+
+def _sqlite(home: Home) -> sa.Engine:
+    """SQLite, with transactions begun by us: Python's driver would begin them too late for check-then-write."""
+    engine = sa.create_engine(
+        home.url,
+        hide_parameters=True,
+        json_serializer=json_text,
+        max_overflow=-1,
+        connect_args={"timeout": _PATIENCE_SECONDS, "check_same_thread": False},
+    )
+
+    @sa.event.listens_for(engine, "connect")
+    def configure(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        # With NORMAL a power cut loses acknowledged commits.
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.close()
+
+    @sa.event.listens_for(engine, "begin")
+    def begin(connection: sa.Connection) -> None:
+        if connection.get_execution_options().get("yard_writes"):
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _postgresql(home: Home) -> sa.Engine:
+    """PostgreSQL in READ COMMITTED: each statement sees what was committed before it."""
+    given = home.url.query.get("options", "")
+    return sa.create_engine(
+        home.url,
+        hide_parameters=True,
+        json_serializer=json_text,
+        pool_pre_ping=True,
+        isolation_level="READ COMMITTED",
+        connect_args={
+            "options": f"{given} -c lock_timeout={_PATIENCE_SECONDS}s".strip(),
+            "application_name": "modelyard",
+        },
+    )
+
+
+def _lock_number(name: str) -> int:
+    """An advisory lock's 64-bit number."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)

@@ -1,0 +1,98 @@
+"""Reading by example: `where` keywords become SQL, the same for both databases and for a transaction."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+
+from modelyard.records import Record
+from modelyard.store import schema
+from modelyard.store.schema import R
+
+_OPERATORS = {
+    "lt": lambda column, value: column < value,
+    "le": lambda column, value: column <= value,
+    "gt": lambda column, value: column > value,
+    "ge": lambda column, value: column >= value,
+    "ne": lambda column, value: column.is_distinct_from(value),
+}
+# Above this a list travels as one value: both databases limit the number of parameters.
+_LONG = 500
+
+
+def read(
+    connection: sa.Connection,
+    kind: type[R],
+    scope: tuple[str, str],
+    where: Mapping[str, Any],
+    *,
+    order: str | Sequence[str] = "id",
+    descending: bool = False,
+    limit: int | None = None,
+) -> list[R]:
+    """The records of `kind` in `scope` (project, env) that satisfy `where`; ties in `order` go by id, None comes first."""
+    table = schema.table(kind)
+    statement = sa.select(table).where(*conditions(kind, scope, where, connection.dialect.name))
+    statement = statement.order_by(*_order(kind, order, descending))
+    if limit is not None:
+        statement = statement.limit(limit)
+    return [schema.from_row(kind, row) for row in connection.execute(statement)]
+
+
+def conditions(
+    kind: type[Record], scope: tuple[str, str], where: Mapping[str, Any], dialect: str
+) -> list[sa.ColumnElement[bool]]:
+    """What a row must satisfy: its scope, and each of `where`."""
+    table = schema.table(kind)
+    project, env = scope
+    return [table.c.project == project, table.c.env == env] + [
+        _condition(kind, name, value, dialect) for name, value in where.items()
+    ]
+
+
+def _condition(kind: type[Record], name: str, value: Any, dialect: str) -> sa.ColumnElement[bool]:
+    """One keyword: `name=value`, `name=[...]`, `name__lt=value`."""
+    plain, _, operator = name.partition("__")
+    column = _column(kind, plain)
+    target = schema.table(kind).c[plain]
+    if operator:
+        if operator not in _OPERATORS:
+            raise TypeError(f"{kind.__name__} cannot be compared by {name!r}; there are: {', '.join(_OPERATORS)}.")
+        return _OPERATORS[operator](target, None if value is None else schema.checked(kind, column, value))
+    if isinstance(value, list | tuple | set | frozenset):
+        return _within(target, [schema.checked(kind, column, each) for each in value], dialect)
+    return target.is_(None) if value is None else target == schema.checked(kind, column, value)
+
+
+def _within(target: sa.Column[Any], options: list[Any], dialect: str) -> sa.ColumnElement[bool]:
+    """Whether the column is one of `options`, however many."""
+    if len(options) <= _LONG:
+        return target.in_(options)
+    if dialect == "postgresql":
+        return target == sa.any_(sa.bindparam(None, options, type_=postgresql.ARRAY(target.type)))
+    plain = [schema.time_text(each) for each in options] if isinstance(target.type, schema.UtcDateTime) else options
+    return target.in_(sa.select(sa.func.json_each(json.dumps(plain)).table_valued("value").c.value))
+
+
+def _column(kind: type[Record], name: str) -> schema.Column:
+    """The column that a query speaks about; a column of JSON cannot be compared."""
+    column = schema.columns(kind).get(name)
+    if column is None or column.is_json:
+        there = ", ".join(each.name for each in schema.columns(kind).values() if not each.is_json)
+        raise TypeError(f"{kind.__name__} cannot be searched by {name!r}; there are: {there}.")
+    return column
+
+
+def _order(kind: type[Record], order: str | Sequence[str], descending: bool) -> Iterable[sa.ColumnElement[Any]]:
+    """The ORDER BY, the same on both databases."""
+    table = schema.table(kind)
+    for name in dict.fromkeys([*([order] if isinstance(order, str) else order), "id"]):
+        column = _column(kind, name)
+        term = table.c[name].desc() if descending else table.c[name].asc()
+        if column.nullable:
+            term = term.nulls_last() if descending else term.nulls_first()
+        yield term
