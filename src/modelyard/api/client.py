@@ -1,0 +1,45 @@
+"""The HTTP client of the door: the same operations, elsewhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+
+from modelyard.api.routes import OPERATIONS
+from modelyard.errors import Forbidden, InputError, NotFound, Refused, YardError
+
+PATIENCE = httpx.Timeout(10.0, read=7200.0)
+
+
+def call(url: str, name: str, arguments: dict[str, Any], *, actor: str,
+         transport: httpx.BaseTransport | None = None) -> Any:
+    """Call one operation of the control API at `url` and return its JSON; errors come back as the errors they were."""
+    operation = next((item for item in OPERATIONS if item.name == name and item.remote), None)
+    if operation is None:
+        raise NotFound(f"there is no operation {name!r} over HTTP")
+    given = {key: value for key, value in arguments.items() if value is not None}
+    try:
+        with httpx.Client(base_url=url, timeout=PATIENCE, transport=transport) as client:
+            response = client.request(
+                operation.method,
+                f"/api/v1{operation.path}",
+                params=given if operation.method == "GET" else None,
+                json=given if operation.method != "GET" else None,
+                headers={"X-Yard-Actor": actor},
+            )
+    except httpx.HTTPError as error:
+        raise YardError(f"no answer from {url}: {error}", hint="Is `yard up` running there? See YARD_URL.") from error
+    if response.is_success:
+        return response.json()
+    raise _error(response)
+
+
+def _error(response: httpx.Response) -> YardError:
+    try:
+        body = response.json()
+    except ValueError:
+        return YardError(f"the control API answered {response.status_code}")
+    kinds = {403: Forbidden, 404: NotFound, 409: Refused}
+    kind = kinds.get(response.status_code, InputError if response.status_code < 500 else YardError)
+    return kind(body.get("detail", body.get("title", "error")), where=body.get("where"), hint=body.get("hint"))

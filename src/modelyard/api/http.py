@@ -1,0 +1,107 @@
+"""The control API: the door's operations over HTTP, under /api/v1, with an OpenAPI document.
+
+It listens on loopback, where the caller is the local owner; a foreign Host or Origin is refused, so that a web page in
+the owner's browser cannot act.
+"""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import replace
+from typing import Any
+from urllib.parse import urlsplit
+
+from fastapi import Body, FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+from starlette.concurrency import run_in_threadpool
+
+from modelyard import __version__
+from modelyard.api.context import Context
+from modelyard.api.routes import OPERATIONS, Operation, find
+from modelyard.errors import InputError, YardError
+
+LOOPBACK = {"127.0.0.1", "localhost", "[::1]", "::1"}
+
+
+def create(context: Context) -> FastAPI:
+    """The control API of one project and environment."""
+    app = FastAPI(title="Modelyard", version=__version__, docs_url=None, redoc_url=None, openapi_url="/api/v1/openapi.json")
+    app.middleware("http")(_only_from_here)
+    app.exception_handler(YardError)(_problem)
+    app.get("/healthz")(lambda: {"status": "ok"})
+    for operation in OPERATIONS:
+        if operation.remote:
+            _route(app, context, operation)
+    return app
+
+
+def _route(app: FastAPI, context: Context, operation: Operation) -> None:
+    function = find(operation.name)
+    accepted = set(inspect.signature(function).parameters) - {"context"}
+
+    async def reading(request: Request) -> Any:
+        return await _call(request, dict(request.query_params))
+
+    async def writing(request: Request, arguments: dict[str, Any] = Body(default={})) -> Any:
+        return await _call(request, arguments)
+
+    async def _call(request: Request, arguments: dict[str, Any]) -> Any:
+        unknown = sorted(set(arguments) - accepted)
+        if unknown:
+            raise InputError(f"unknown argument {unknown[0]!r}", hint=f"There are: {', '.join(sorted(accepted))}.")
+        missing = sorted(_required(function) - set(arguments))
+        if missing:
+            raise InputError(f"argument {missing[0]!r} is missing")
+        acting = replace(context, actor=request.headers.get("X-Yard-Actor") or context.actor)
+        return JSONResponse(await run_in_threadpool(function, acting, **_typed(function, arguments)))
+
+    app.add_api_route(
+        f"/api/v1{operation.path}",
+        reading if operation.method == "GET" else writing,
+        methods=[operation.method],
+        name=operation.name,
+        description=inspect.getdoc(function),
+    )
+
+
+def _required(function: Any) -> set[str]:
+    parameters = inspect.signature(function).parameters.values()
+    return {item.name for item in parameters if item.default is item.empty} - {"context"}
+
+
+def _typed(function: Any, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Query texts as what the function's defaults say: whole numbers and tuples."""
+    typed = dict(arguments)
+    for name, parameter in inspect.signature(function).parameters.items():
+        if name not in typed:
+            continue
+        if isinstance(parameter.default, int) and not isinstance(parameter.default, bool):
+            try:
+                typed[name] = int(typed[name])
+            except (TypeError, ValueError):
+                raise InputError(f"argument {name!r} is not a whole number") from None
+        elif isinstance(parameter.default, tuple):
+            typed[name] = tuple(typed[name])
+    return typed
+
+
+async def _only_from_here(request: Request, following: Any) -> Response:
+    host = urlsplit(f"//{request.headers.get('host', '')}").hostname
+    origin = request.headers.get("origin")
+    if host not in LOOPBACK:
+        return _answer(421, "misdirected", "this API answers to loopback names only")
+    if origin is not None and urlsplit(origin).hostname not in LOOPBACK:
+        return _answer(403, "foreign_origin", "requests from other sites are refused")
+    if request.method == "POST" and request.headers.get("content-type", "application/json") != "application/json":
+        return _answer(415, "wrong_type", "send application/json")
+    return await following(request)
+
+
+async def _problem(request: Request, error: YardError) -> JSONResponse:
+    body = error.as_json()
+    return _answer(error.status, error.code, error.message, where=body["where"], hint=body["hint"])
+
+
+def _answer(status: int, code: str, detail: str, **more: Any) -> JSONResponse:
+    content = {"type": "about:blank", "title": code, "status": status, "code": code, "detail": detail, **more}
+    return JSONResponse(content, status_code=status, media_type="application/problem+json")

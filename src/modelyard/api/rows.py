@@ -1,0 +1,103 @@
+"""Operations on rows in files: predictions and labels in bulk, and two files compared for drift."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from modelyard.api.context import Context
+from modelyard.errors import DataError, InputError, NotFound
+from modelyard.records import Deployment
+from modelyard.serve import Gateway
+from modelyard.store import Store
+
+Json = dict[str, Any]
+FORMATS = {".csv": "read_csv", ".gz": "read_csv", ".parquet": "read_parquet"}
+WRITERS = {".csv": "(format csv, header)", ".parquet": "(format parquet)"}
+
+
+def read_table(path: Path) -> pa.Table:
+    """Read a CSV or Parquet file whole."""
+    reader = FORMATS.get(path.suffix)
+    if reader is None:
+        raise InputError(f"{path.name}: cannot read this kind of file", hint="Give a .csv, .csv.gz or .parquet file.")
+    if not path.is_file():
+        raise DataError("no such file", where=str(path), hint="Check the path.")
+    try:
+        return duckdb.connect().execute(f"select * from {reader}(?)", [str(path)]).to_arrow_table()
+    except duckdb.Error as error:
+        raise DataError(str(error).splitlines()[0], where=str(path)) from error
+
+
+def predict(context: Context, deployment: str, source: Path, out: Path) -> Json:
+    """Answer every row of a file, through the deployment's own path, and write the rows with their prediction."""
+    if out.suffix not in WRITERS:
+        raise InputError(f"{out.name}: cannot write this kind of file", hint="Give a .csv or .parquet file.")
+    table = read_table(source)
+    _, store = context.known()
+    gateway, spec = _gateway(store, deployment)
+    size = int(spec.policy.get("max_rows", 10_000))
+    request = f"file-{uuid.uuid4().hex}"
+    answers: list[Any] = []
+    arms: list[str] = []
+    warnings = 0
+    try:
+        for number, start in enumerate(range(0, len(table), size)):
+            context.progress(f"~{start:,} of {len(table):,} rows")
+            batch = table.slice(start, size)
+            answer = gateway.predict(deployment, columns=batch.to_pydict(), request_id=f"{request}-{number}").as_json()
+            answers.extend(answer["predictions"])
+            arms.extend([answer["release"]] * len(batch))
+            warnings += len(answer["warnings"])
+    finally:
+        gateway.close()
+    written = table.append_column("prediction", pa.array(answers)).append_column("release", pa.array(arms))
+    connection = duckdb.connect()
+    connection.register("written", written)
+    connection.execute(f"copy written to '{str(out).replace(chr(39), chr(39) * 2)}' {WRITERS[out.suffix]}")
+    return {"rows": len(table), "request_id": request, "warnings": warnings, "out": str(out)}
+
+
+def feedback(context: Context, deployment: str, source: Path) -> Json:
+    """Give labels from a file: columns request_id, row, label, or the dataset's key columns and label; time optional."""
+    table = read_table(source)
+    if "label" not in table.column_names:
+        raise DataError("has no column `label`", where=str(source), hint="Name the column with the label `label`.")
+    _, store = context.known()
+    gateway, _ = _gateway(store, deployment)
+    own = {"request_id", "row", "label", "time", "correct"}
+    items = []
+    for row in table.to_pylist():
+        item = {name: value for name, value in row.items() if name in own and value is not None}
+        if "request_id" not in row:
+            item["key"] = {name: value for name, value in row.items() if name not in own}
+        items.append(item)
+    try:
+        results = gateway.feedback(deployment, items)
+    finally:
+        gateway.close()
+    counts: dict[str, int] = {}
+    for result in results:
+        counts[str(result.status)] = counts.get(str(result.status), 0) + 1
+    return {"rows": len(items), "statuses": counts}
+
+
+def _gateway(store: Store, name: str) -> tuple[Gateway, Deployment]:
+    spec = store.one(Deployment, name=name)
+    if spec is None:
+        there = ", ".join(item.name for item in store.read(Deployment)) or "none yet"
+        raise NotFound(f"no deployment called {name!r} serves", hint=f"There are: {there}.")
+    gateway = Gateway(store, clock=store.clock)
+    gateway.refresh()
+    return gateway, spec
+
+
+def drift(reference: Path, current: Path) -> Json:
+    """Compare two files column by column; needs no project."""
+    from modelyard.stats import compare_frames
+
+    return compare_frames(read_table(reference), read_table(current))

@@ -1,0 +1,188 @@
+"""Results as words for a person at a terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from modelyard.cli.output import table
+
+Json = dict[str, Any]
+MARKS = {"done": "✓", "failed": "✗", "skipped": "-"}
+
+
+def init(value: Json, directory: Path) -> None:
+    """The files written, and what to do next."""
+    for path in value["files"]:
+        click.echo(f"  {path}")
+    click.echo(f"\nRead {directory}/yard.yaml, then:\n\n  yard plan --project {directory}\n  yard apply --project {directory}")
+
+
+def validate(value: Json) -> None:
+    """What the declaration holds."""
+    click.echo(f"{value['project']}: valid")
+    for kind in ("sources", "datasets", "features", "models", "deployments", "monitors", "triggers"):
+        if value[kind]:
+            click.echo(f"  {kind:<12} {', '.join(value[kind])}")
+
+
+def plan(value: Json) -> None:
+    """Each change with its reason."""
+    if not value["changes"]:
+        click.echo("nothing to do: what is declared holds")
+        return
+    table(
+        [(c["entity"], c["category"], c["action"], c["why"]) for c in value["changes"]],
+        ("ENTITY", "CATEGORY", "ACTION", "WHY"),
+    )
+
+
+def applied(value: Json) -> None:
+    """How each step went, and what is waited for."""
+    if not value["results"]:
+        click.echo("nothing to do: what is declared holds")
+    for result in value["results"]:
+        click.echo(f"{MARKS[result['state']]} {result['entity']}: {result['says']}")
+    for waiting in value["waiting"]:
+        click.echo(f"… {waiting}")
+
+
+def status(value: Json) -> None:
+    """What serves, what is pending, what is wrong."""
+    click.echo(value["project"])
+    for item in value["deployments"]:
+        arms = ", ".join(f"{arm['arm']} {arm['release']} {arm['weight']:.0%}" for arm in item["arms"])
+        shadows = ", ".join(f"shadow {arm['release']}" for arm in item.get("shadows", ()))
+        click.echo(f"  {item['name']:<20} {'; '.join(filter(None, (arms, shadows))) or 'not serving yet'}")
+    for text in value["pending"]:
+        click.echo(f"… {text}")
+    for alert in value["alerts"]:
+        click.echo(f"! {alert['level']} {alert['monitor']} {alert['kind']}: {alert['says']}")
+
+
+def releases(value: Json) -> None:
+    """One line a release."""
+    table(
+        [
+            (r["name"], r["state"], r["aliases"], r["created"][:19], r["as_of"][:10], r["digest"][:12])
+            for r in value["releases"]
+        ],
+        ("RELEASE", "STATE", "ALIASES", "CREATED", "DATA AS OF", "DIGEST"),
+    )
+    if not value["releases"]:
+        click.echo("no release yet")
+
+
+def release(value: Json) -> None:
+    """What a release binds and what happened to it."""
+    body = value["body"]
+    click.echo(f"{value['name']}  {value['state']}  {value['digest']}")
+    click.echo(f"  data as of  {value['as_of']}, author {value['author']}")
+    click.echo(f"  dataset     {body['dataset']['entity']} {body['dataset']['digest'][:12]}")
+    click.echo(f"  code        {body['code']['function']} {body['code']['fingerprint'][:12]}")
+    click.echo(f"  params      {body['params']}, seed {body['seed']}")
+    for part, values in body.get("metrics", {}).items():
+        if values:
+            told = ", ".join(f"{name} {number:.4g}" for name, number in values.items() if isinstance(number, (int, float)))
+            click.echo(f"  {part:<11} {told}")
+    for verdict in body.get("verdicts", ()):
+        click.echo(f"  {verdict['state']:<18} {verdict['says']}")
+    for event in value["history"]:
+        click.echo(f"  {event['at'][:19]}  {event['actor']}: {event['action']} {event['why']}".rstrip())
+
+
+def decided(value: Json) -> None:
+    """The state after a decision."""
+    click.echo(f"{value['name']} is {value['state'].replace('_', ' ')}")
+
+
+def rolled_back(value: Json) -> None:
+    """What serves now."""
+    for says in value["rolled_back"]:
+        click.echo(says)
+
+
+def reproduced(value: Json) -> None:
+    """Whether the release could be built again."""
+    click.echo(value["says"])
+
+
+def predicted(value: Json) -> None:
+    """How many rows were answered."""
+    click.echo(f"{value['rows']:,} rows answered, {value['warnings']:,} warnings: {value['out']}")
+
+
+def fed_back(value: Json) -> None:
+    """How many labels were taken, and how."""
+    meaning = {"200": "recorded", "202": "kept for a prediction that is not known yet", "409": "refused: another label"}
+    for status, count in sorted(value["statuses"].items()):
+        click.echo(f"{count:,} {meaning.get(status, f'refused ({status})')}")
+
+
+def monitors(value: Json) -> None:
+    """The newest observations."""
+    for item in value["monitors"]:
+        click.echo(item["monitor"])
+        if not item["observations"]:
+            click.echo("  nothing observed yet")
+        for seen in item["observations"][:20]:
+            click.echo(f"  {seen['end'][:16]}  {seen['level']:<18} {seen['kind']:<10} {seen['says']}")
+
+
+def simulated(value: Json, report: Path | None) -> None:
+    """Quality window by window, what happened, and the verdict."""
+    for block in value.get("variants") or [value]:
+        if "name" in block:
+            click.echo(f"\n{block['name']}")
+        summary = block["summary"]
+        table(
+            [(w["start"][:10], w["end"][:10], w["rows"], w["policy"], w["static"], w["release"]) for w in block["windows"]],
+            ("FROM", "TO", "LABELLED", f"POLICY {summary['metric']}", "STATIC", "RELEASE"),
+        )
+        click.echo(verdict(summary))
+    if report is not None:
+        click.echo(f"report: {report}")
+
+
+def verdict(summary: Json) -> str:
+    """One honest sentence about policy and static."""
+    happened = (
+        f"{summary['retrains']} retrainings, {summary['promotions']} promotions, {summary['rollbacks']} rollbacks, "
+        f"{summary['alerts']} alarms in {summary['seconds']:.0f} s"
+    )
+    policy, static = summary["policy"], summary["static"]
+    if policy is None or static is None:
+        return f"too few labels to compare; {happened}"
+    gain = (static - policy) if summary["better"] == "lower" else (policy - static)
+    says = "beats" if gain > 0 else "is no better than"
+    return f"the policy {says} the static model: {summary['metric']} {policy:.4f} against {static:.4f}; {happened}"
+
+
+def drift(value: Json) -> None:
+    """One line a column, worst first."""
+    order = {"page": 0, "warn": 1, "info": 2, "insufficient data": 3, "ok": 4}
+    columns = sorted(value["columns"], key=lambda column: order[column["verdict"]])
+    table(
+        [(c["column"], c["verdict"], c["psi"], c["p_value"], c["says"]) for c in columns],
+        ("COLUMN", "VERDICT", "PSI", "P", "SAYS"),
+    )
+
+
+def audit(value: Json) -> None:
+    """One line an entry."""
+    for entry in value["entries"]:
+        why = entry["detail"].get("why", "")
+        click.echo(f"{entry['sequence']:>6}  {entry['at'][:19]}  {entry['actor']:<16} {entry['action']:<22} {entry['subject']} {why}".rstrip())
+
+
+def verified(value: Json) -> None:
+    """Whether the chain holds."""
+    click.echo("the audit trail is whole" if value["ok"] else f"the audit trail does not hold from entry {value['first_bad']} on")
+
+
+def doctor(value: Json) -> None:
+    """One line a check."""
+    for item in value["checks"]:
+        click.echo(f"{'✓' if item['ok'] else '✗'} {item['name']:<12} {item['says']}")

@@ -1,0 +1,49 @@
+"""The controller on the real clock: a tick every few seconds, from the declaration as it was applied."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from modelyard.errors import LeaseLost, YardError
+from modelyard.loop.apply import LEASE
+from modelyard.loop.ground import latest_declaration
+from modelyard.loop.tick import tick
+from modelyard.loop.yard import Yard
+from modelyard.records import Declaration
+from modelyard.spec import Project, load
+from modelyard.store import Store
+
+ACTOR = "controller"
+
+
+def run(store: Store, stop: threading.Event, *, every: float, progress: Callable[[str], None]) -> None:
+    """Tick until `stop` is set. Another controller at work is no error: this one waits for its turn."""
+    while not stop.is_set():
+        try:
+            with store.lease(LEASE, wait=0) as held:
+                project = applied_project(store)
+                if project is not None:
+                    tick(Yard(project, store, ACTOR, progress=progress), held)
+        except LeaseLost:
+            pass
+        except YardError as error:
+            progress(f"controller: {error}")
+        stop.wait(every)
+
+
+def applied_project(store: Store) -> Project | None:
+    """The project as it was applied last, rehydrated from the store; None before the first apply."""
+    declaration = latest_declaration(store)
+    if declaration is None:
+        return None
+    return load(rehydrate(store, declaration), data=Path(declaration.directory))
+
+
+def rehydrate(store: Store, declaration: Declaration) -> Path:
+    """The folder with the files of a declaration, checked out of the store once."""
+    folder = store.files / "projects" / declaration.tree
+    if not folder.exists():
+        store.blobs.checkout(declaration.tree, folder)
+    return folder

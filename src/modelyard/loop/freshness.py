@@ -1,0 +1,23 @@
+"""How new the sources are: the time of the newest row that is visible now."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from modelyard import data
+from modelyard.errors import DataError
+from modelyard.loop.yard import Yard
+
+
+def newest(yard: Yard) -> dict[str, datetime | None]:
+    """Per source with a declared freshness: the time of its newest visible row, None when it cannot be read."""
+    found: dict[str, datetime | None] = {}
+    for name, source in yard.project.spec.sources.items():
+        if source.freshness is None:
+            continue
+        try:
+            found[name] = data.newest(yard.project, name, as_of=yard.now)
+        except DataError as error:
+            yard.progress(f"source.{name}: {error}")
+            found[name] = None
+    return found

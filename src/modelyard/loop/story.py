@@ -1,0 +1,47 @@
+"""What happened, as people tell it: events read from the audit trail, where each effect stands with its reason."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from modelyard.records import Audit
+from modelyard.store import Store
+
+KINDS = {
+    "release.created": "release",
+    "release.refused": "refused",
+    "release.approved": "approval",
+    "release.rejected": "rejection",
+    "rollout.started": "canary",
+    "rollout.stepped": "canary",
+    "rollout.paused": "canary",
+    "rollout.promoted": "promotion",
+    "rollout.replaced": "promotion",
+    "rollout.rolled_back": "rollback",
+    "request.retrain": "retrain",
+    "monitor.alarmed": "alert",
+}
+
+
+def events(store: Store) -> list[dict[str, Any]]:
+    """Events in the order in which they happened: `{"at", "kind", "subject", "why"}`."""
+    told = []
+    for entry in store.read(Audit, action=tuple(KINDS), order="sequence"):
+        kind = entry.detail.get("kind", KINDS[entry.action]) if entry.action == "monitor.alarmed" else KINDS[entry.action]
+        told.append(
+            {"at": entry.at.isoformat(), "kind": kind, "subject": entry.subject, "why": entry.detail.get("why", "")}
+        )
+    return told
+
+
+def counts(events: list[dict[str, Any]]) -> dict[str, int]:
+    """How often a model was retrained, promoted, rolled back, and how often an alarm went off."""
+    kinds = Counter(event["kind"] for event in events)
+    known = set(KINDS.values()) - {"alert"}
+    return {
+        "retrains": kinds["retrain"],
+        "promotions": kinds["promotion"],
+        "rollbacks": kinds["rollback"],
+        "alerts": sum(count for kind, count in kinds.items() if kind not in known),
+    }

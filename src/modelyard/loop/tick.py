@@ -1,0 +1,104 @@
+"""One turn of the controller: observe, decide, act. The same on the real clock and on a simulated one.
+
+Level-triggered: each function of `TICK` reads the records, computes what is still to do, and does it. After `kill -9`
+the next tick simply goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from modelyard import monitor, release, serve, triggers
+from modelyard.errors import LeaseLost, YardError
+from modelyard.loop import apply as applying
+from modelyard.loop import upstream
+from modelyard.loop.freshness import newest
+from modelyard.loop.ground import survey
+from modelyard.loop.yard import Yard
+from modelyard.plan import Step, TrainModel
+from modelyard.records import Request
+from modelyard.store import Held
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What one tick knows: the yard, and the lease under which it acts."""
+
+    yard: Yard
+    held: Held
+
+
+def collect(turn: Turn) -> None:
+    """Move what gateways have logged into tables, and profile what is new."""
+    for name in turn.yard.project.spec.deployments:
+        serve.move(turn.yard.store, name, fence=turn.held)
+        monitor.profile_segments(turn.yard.store, name, fence=turn.held)
+
+
+def observe(turn: Turn) -> None:
+    """Let every monitor that is due look at its window."""
+    yard = turn.yard
+    for name in yard.project.spec.monitors:
+        monitor.observe(
+            yard.store,
+            yard.project.spec,
+            name,
+            now=yard.now,
+            actor=yard.actor,
+            fence=turn.held,
+            source_times=lambda: newest(yard),
+        )
+
+
+def decide(turn: Turn) -> None:
+    """Let triggers turn schedule and observations into requests."""
+    triggers.run(turn.yard.store, turn.yard.project.spec, now=turn.yard.now, actor=turn.yard.actor, fence=turn.held)
+
+
+def react(turn: Turn) -> None:
+    """Carry out open requests by the plan that they cause: the code path of `yard apply`."""
+    yard = turn.yard
+    if not yard.store.read(Request, kind="retrain", state="open", limit=1):
+        return
+    plan, parts = survey(yard.project, yard.store, as_of=yard.now)
+    work = applying.Work(yard, parts, yard.now, turn.held)
+    for step in wanted(plan.steps, yard):
+        applying.run(work, step)
+
+
+def wanted(steps: tuple[Step, ...], yard: Yard) -> list[Step]:
+    """The steps that requests need: training, and the tables above it. Other changes wait for `yard apply`."""
+    trained = [step for step in steps if isinstance(step, TrainModel) and step.request is not None]
+    needed = {step.entity for step in trained}
+    for step in trained:
+        needed.update(upstream.of(yard.project.spec, step.entity))
+    return [step for step in steps if step.entity in needed]
+
+
+def approve(turn: Turn) -> None:
+    """In a simulation, play the people who approve."""
+    yard = turn.yard
+    after = yard.project.spec.simulate.approve_after
+    if yard.simulated and after is not None:
+        release.auto_approve(yard.store, yard.project.spec, now=yard.now, after=after, fence=turn.held)
+
+
+def roll_out(turn: Turn) -> None:
+    """Move every deployment as far as its strategy allows now."""
+    applying.roll_out(turn.yard, turn.held)
+
+
+TICK: tuple[Callable[[Turn], None], ...] = (collect, observe, decide, react, approve, roll_out)
+
+
+def tick(yard: Yard, held: Held) -> None:
+    """Turn once. A failing part is told and does not keep the others from their work; a lost lease ends the turn."""
+    turn = Turn(replace(yard), held)
+    for part in TICK:
+        try:
+            part(turn)
+        except LeaseLost:
+            raise
+        except YardError as error:
+            yard.progress(f"{part.__name__}: {error}")
