@@ -52,6 +52,9 @@ class Natural:
         """Where a distance starts to be news; 0 when the reference has too few windows to tell."""
         return max((spread.limit(alpha) for spread in self.spreads.get(name, ())), default=0.0)
 
+    def __bool__(self) -> bool:
+        return bool(self.spreads)
+
     def to_json(self) -> dict[str, Any]:
         """A JSON object."""
         return {name: [[s.count, s.mean, s.sd] for s in spreads] for name, spreads in self.spreads.items()}
@@ -60,6 +63,29 @@ class Natural:
     def from_json(cls, data: dict[str, Any]) -> Natural:
         """Read what `to_json` wrote."""
         return cls({name: tuple(Spread(*spread) for spread in spreads) for name, spreads in data.items()})
+
+
+Variations = dict[int, Natural]
+"""Natural variation by the width of windows in seconds."""
+
+
+def nearest(variations: Variations, span: float | None) -> Natural:
+    """The variation of windows as wide as `span` seconds, or the next narrower ones, which vary more; None = the widest."""
+    widths = sorted(width for width, natural in variations.items() if natural)
+    if not widths:
+        return Natural()
+    fitting = widths if span is None else [width for width in widths if width <= 1.25 * span]
+    return variations[fitting[-1] if fitting else widths[0]]
+
+
+def to_json(variations: Variations) -> dict[str, Any]:
+    """A JSON object by width."""
+    return {str(width): natural.to_json() for width, natural in variations.items() if natural}
+
+
+def from_json(data: dict[str, Any]) -> Variations:
+    """Read what `to_json` wrote."""
+    return {int(width): Natural.from_json(natural) for width, natural in data.items()}
 
 
 def of_windows(array: pa.Array, layout: Layout, tallies: Sequence[Tally], groups: Groups) -> Natural:

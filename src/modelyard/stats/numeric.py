@@ -237,7 +237,7 @@ def _points(tally: Tally, layout: NumberLayout) -> list[tuple[float, float, int]
     points += [(value, value, int(n)) for value, n in zip(layout.heavy, tally.cells[bins + 2 :], strict=True) if n]
     for key, n in tally.outside.items():
         sign, power = map(int, key.split(","))
-        size = sign * float(np.exp((power - 0.5) * _GROWTH))
+        size = min(max(sign * float(np.exp((power - 0.5) * _GROWTH)), tally.low), tally.high)
         points.append((size, size, n))
     return points
 

@@ -22,12 +22,13 @@ from modelyard.stats import arrow, category, hashing, natural, numeric, rows, ta
 from modelyard.stats.category import CategoryLayout
 from modelyard.stats.distance import Layout
 from modelyard.stats.groups import Groups
-from modelyard.stats.natural import Natural
+from modelyard.stats.natural import Variations
 from modelyard.stats.numeric import NumberLayout
 from modelyard.stats.rows import RowSample
 from modelyard.stats.tally import Tally
 
 WINDOWS = 53
+WIDTHS = (timedelta(days=7), timedelta(days=1), timedelta(hours=1))
 FORMAT = 1
 
 
@@ -37,7 +38,7 @@ class Column:
 
     layout: Layout
     tally: Tally
-    natural: Natural = field(default_factory=Natural)
+    natural: Variations = field(default_factory=dict)
 
     @property
     def kind(self) -> str:
@@ -49,7 +50,7 @@ class Column:
 class Profile:
     """`rows` counts rows; `ignored` names columns that cannot be profiled, with their type; `sample` samples whole rows.
 
-    `windows` is how many windows the natural variation was learned from; `repeats` is the natural share of repeated rows.
+    `extra` names columns that the reference does not have; `repeats` is the natural share of repeated rows in windows.
     """
 
     columns: dict[str, Column]
@@ -57,8 +58,7 @@ class Profile:
     sample: RowSample
     ignored: dict[str, str] = field(default_factory=dict)
     extra: dict[str, str] = field(default_factory=dict)
-    windows: int = 0
-    repeats: Natural = field(default_factory=Natural)
+    repeats: Variations = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -67,18 +67,18 @@ class Profile:
         reference: Profile | None = None,
         *,
         time: str | pa.ChunkedArray | pa.Array | None = None,
-        window: timedelta = timedelta(days=7),
+        widths: Sequence[timedelta] = WIDTHS,
     ) -> Profile:
         """The profile of a table (any number of rows, also none), laid out by `reference`, or by itself when None.
 
-        Give a reference its `time` (a column's name, which is then not profiled, or the times themselves) and the `window` that
-        will be watched, and it learns how far its own windows lie apart.
+        Give a reference its `time` (a column's name, which is then not profiled, or the times themselves) and it learns how far
+        its own windows of these `widths` lie apart, so that its seasons and weather are not taken for drift later.
         """
         if reference is not None:
             return cls.of_groups(table, Groups(), reference)[0]
         if isinstance(time, str):
             time, table = table[time], table.drop_columns([time])
-        return _reference(table, None if time is None else _windows(time, window))
+        return _reference(table, {} if time is None else _divisions(time, widths))
 
     @classmethod
     def of_groups(cls, table: pa.Table, groups: Groups, reference: Profile) -> list[Profile]:
@@ -143,8 +143,8 @@ class Profile:
             "extra": self.extra,
         }
         if layouts:
-            data |= {"layouts": self.layouts, "windows": self.windows, "repeats": self.repeats.to_json()}
-            data["natural"] = {name: column.natural.to_json() for name, column in self.columns.items()}
+            data |= {"layouts": self.layouts, "repeats": natural.to_json(self.repeats)}
+            data["natural"] = {name: natural.to_json(column.natural) for name, column in self.columns.items()}
         return data
 
     @classmethod
@@ -159,15 +159,14 @@ class Profile:
         variations = data.get("natural", {})
         return cls(
             {
-                name: Column(layouts[name], Tally.from_json(counts), Natural.from_json(variations.get(name, {})))
+                name: Column(layouts[name], Tally.from_json(counts), natural.from_json(variations.get(name, {})))
                 for name, counts in data["tallies"].items()
             },
             data["rows"],
             RowSample.from_json(data["sample"]),
             data["ignored"],
             data["extra"],
-            data.get("windows", 0),
-            Natural.from_json(data.get("repeats", {})),
+            natural.from_json(data.get("repeats", {})),
         )
 
 
@@ -219,39 +218,49 @@ def _numbers(array: pa.Array, kind: numeric.Kind) -> NumberLayout:
     return numeric.layout(values, kind)
 
 
-def _reference(table: pa.Table, windows: Groups | None) -> Profile:
+def _reference(table: pa.Table, divisions: dict[int, Groups]) -> Profile:
     arrays = {name: arrow.plain(table[name]) for name in table.column_names}
     layouts = {name: divide(array) for name, array in arrays.items()}
-    groups = windows or Groups()
-    columns: dict[str, Column] = {}
-    for name, layout in layouts.items():
-        if layout is None:
-            continue
-        tallies = count(arrays[name], layout, groups)
-        variation = natural.of_windows(arrays[name], layout, tallies, windows) if windows else Natural()
-        columns[name] = Column(layout, tally.merge(tallies), variation)
-    samples = rows.samples(row_hashes({name: arrays[name] for name in columns}, table.num_rows), groups)
-    shares = [sample.repeated for sample in samples if sample.counts.sum() >= natural.FEWEST_ROWS]
+    kept = {name: layout for name, layout in layouts.items() if layout is not None}
+    hashes = row_hashes({name: arrays[name] for name in kept}, table.num_rows)
     return Profile(
-        columns,
+        {name: _column(arrays[name], layout, divisions) for name, layout in kept.items()},
         table.num_rows,
-        rows.merge(samples),
+        rows.samples(hashes, Groups())[0],
         ignored={name: str(arrays[name].type) for name, layout in layouts.items() if layout is None},
-        windows=groups.size if windows else 0,
-        repeats=natural.of_shares([share for share in shares if share is not None]) if windows else Natural(),
+        repeats={width: _repeats(hashes, groups) for width, groups in divisions.items()},
     )
 
 
-def _windows(time: pa.ChunkedArray | pa.Array, window: timedelta) -> Groups | None:
-    """Rows by window of time: at most 53 of them, at least 8 by narrowing; rows without time go with the first."""
+def _column(array: pa.Array, layout: Layout, divisions: dict[int, Groups]) -> Column:
+    variations = {
+        width: natural.of_windows(array, layout, count(array, layout, groups), groups) for width, groups in divisions.items()
+    }
+    return Column(layout, count(array, layout, Groups())[0], variations)
+
+
+def _repeats(hashes: hashing.Hashes, groups: Groups) -> natural.Natural:
+    samples = [sample for sample in rows.samples(hashes, groups) if sample.counts.sum() >= natural.FEWEST_ROWS]
+    return natural.of_shares([share for sample in samples if (share := sample.repeated) is not None])
+
+
+def _divisions(time: pa.ChunkedArray | pa.Array, widths: Sequence[timedelta]) -> dict[int, Groups]:
+    """Rows by windows of time, counted back from the last row, by the windows' width in seconds.
+
+    There are at least 8 windows (a width is narrowed if need be); of more than 53, all before the last 52 are one group. Rows
+    without time go with the oldest.
+    """
     seconds = arrow.floats(arrow.plain(time))
     if seconds is None or not np.isfinite(seconds).any():
-        return None
+        return {}
     start, end = float(np.nanmin(seconds)), float(np.nanmax(seconds))
-    if end <= start:
-        return None
-    width = min(window.total_seconds(), (end - start) / 8)
-    place = np.floor((end - np.where(np.isfinite(seconds), seconds, start)) / width).astype(np.int64)
+    age = end - np.where(np.isfinite(seconds), seconds, start)
+    narrowed = {int(min(width.total_seconds(), (end - start) / 8)) for width in widths}
+    return {width: _windows(age, width) for width in sorted(narrowed) if width > 0}
+
+
+def _windows(age: arrow.Floats, width: int) -> Groups:
+    place = np.floor(age / width).astype(np.int64)
     size = min(int(place.max()) + 1, WINDOWS)
     return Groups(size, size - 1 - np.minimum(place, size - 1))
 

@@ -1,0 +1,173 @@
+"""The checks of one column: each is a test, an effect size with its own limits, and a kind of trouble with its own cure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from modelyard.stats import natural
+from modelyard.stats.category import CategoryLayout
+from modelyard.stats.distance import beyond, heap, share
+from modelyard.stats.natural import Natural
+from modelyard.stats.numeric import BUCKETS, NumberLayout
+from modelyard.stats.profile import Column, Profile
+from modelyard.stats.significance import chi_squared, proportions, psi
+from modelyard.stats.tally import Tally
+
+Level = Literal["ok", "info", "warn", "page"]
+SHARE_WARN, SHARE_PAGE = 0.02, 0.10
+INFO = 0.02
+
+
+@dataclass(frozen=True)
+class Limits:
+    """`warn`, `page`: PSI; `alpha`: how rarely an unchanged column leaves its natural variation; `span`: seconds covered."""
+
+    warn: float
+    page: float
+    alpha: float
+    span: float | None
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One check: `kind` of trouble, `name` of the distance, its size, the test's p-value, and the level its size alone gives."""
+
+    kind: str
+    name: str
+    effect: float
+    p_value: float
+    level: Level
+    before: float = 0.0
+    after: float = 0.0
+    usual: float = 0.0
+
+
+def column_findings(column: Column, window: Tally, limits: Limits) -> list[Finding]:
+    """All checks of one column against its reference."""
+    usual = natural.nearest(column.natural, limits.span)
+    findings = [_missing(column.tally, window, usual, limits), *_schema(column.tally, window)]
+    if window.count == 0 or column.tally.count == 0:
+        return findings
+    match column.layout:
+        case CategoryLayout() as layout:
+            return findings + _category(layout, column.tally, window, usual, limits)
+        case NumberLayout() as layout:
+            return findings + _number(layout, column.tally, window, usual, limits)
+
+
+def row_findings(reference: Profile, current: Profile, limits: Limits) -> list[Finding]:
+    """Whether more rows repeat others than in the reference: of rows with equal hashes, by the two samples' counts."""
+    before, after = reference.sample.repeated, current.sample.repeated
+    usual = natural.nearest(reference.repeats, limits.span)
+    if before is None or after is None or (current.rows > reference.rows and not usual):
+        return []
+    n, m = int(reference.sample.counts.sum()), int(current.sample.counts.sum())
+    p_value = proportions((before * n, n), (after * m, m))
+    growth = max(after - before, 0.0)
+    level = _share_level(growth, max(usual.limit("repeated", limits.alpha) - before, 0.0))
+    return [Finding("duplicates", "repeated", growth, p_value, level, before, after)]
+
+
+def _missing(reference: Tally, window: Tally, usual: Natural, limits: Limits) -> Finding:
+    before, after = share(reference.nulls, reference.rows), share(window.nulls, window.rows)
+    p_value = proportions((reference.nulls, reference.rows), (window.nulls, window.rows))
+    limit = usual.limit("missing", limits.alpha)
+    return Finding("missing", "missing", abs(after - before), p_value, _share_level(abs(after - before), limit), before, after)
+
+
+def _schema(reference: Tally, window: Tally) -> list[Finding]:
+    """A type of another family, or values that cannot be read as the reference's kind."""
+    unread = share(window.mismatched, window.rows)
+    family = {"integer": "number", "boolean": "number"}
+    known = {family.get(kind, kind) for kind in reference.types}
+    new = {family.get(kind, kind) for kind in window.types} - known
+    if unread:
+        return [Finding("schema", "mismatched", unread, 0.0, "page", 0.0, unread)]
+    if new and known:
+        return [Finding("schema", "type", 1.0, 0.0, "warn", 0.0, 1.0)]
+    return []
+
+
+def _category(layout: CategoryLayout, reference: Tally, window: Tally, usual: Natural, limits: Limits) -> list[Finding]:
+    findings = [_shift(reference, window, usual, limits)]
+    if layout.kind == "category":
+        new, expected = int(window.cells[-1]), share(layout.once, reference.count)
+        p_value = proportions((layout.once, reference.count), (new, window.count))
+        findings.append(_excess("unseen", "unseen", expected, share(new, window.count), p_value, usual, limits))
+    return findings
+
+
+def _number(layout: NumberLayout, reference: Tally, window: Tally, usual: Natural, limits: Limits) -> list[Finding]:
+    outside = share(beyond(layout, window), window.count)
+    # The next value leaves the range of m values on either side with probability 2 / (m + 1), whatever its distribution.
+    p_outside = proportions((2, reference.count + 1), (beyond(layout, window), window.count))
+    findings = [_excess("range", "outside", 0.0, outside, p_outside, usual, limits)]
+    if reference.infinite or window.infinite:
+        findings.append(_infinite(reference, window))
+    if layout.kind == "timestamp":
+        return findings
+    findings.append(_shift(reference, window, usual, limits))
+    if layout.kind == "number":
+        findings.append(_integers(reference, window, usual, limits))
+    if layout.smooth:
+        findings += [_heap(reference, window, usual, limits), _digits(reference, window, usual, limits)]
+    return findings
+
+
+def _shift(reference: Tally, window: Tally, usual: Natural, limits: Limits) -> Finding:
+    effect, limit = psi(reference.cells, window.cells), usual.limit("shift", limits.alpha) ** 2
+    level = _psi_level(effect, limit, limits)
+    return Finding("distribution", "shift", effect, chi_squared(reference.cells, window.cells), level, usual=limit)
+
+
+def _digits(reference: Tally, window: Tally, usual: Natural, limits: Limits) -> Finding:
+    effect, limit = psi(reference.buckets, window.buckets), usual.limit("digits", limits.alpha) ** 2
+    level: Level = "warn" if effect >= max(limits.warn, limit) else "ok"
+    return Finding("precision", "digits", effect, chi_squared(reference.buckets, window.buckets), level, usual=limit)
+
+
+def _heap(reference: Tally, window: Tally, usual: Natural, limits: Limits) -> Finding:
+    growth, place = heap(reference, window)
+    events = (float(reference.buckets[place]), float(reference.count)), (float(window.buckets[place]), float(window.count))
+    p_value = min(1.0, BUCKETS * proportions(*events))
+    limit = usual.limit("heap", limits.alpha)
+    return Finding("stuck", "heap", growth, p_value, _share_level(growth, limit), 0.0, growth, limit)
+
+
+def _integers(reference: Tally, window: Tally, usual: Natural, limits: Limits) -> Finding:
+    before, after = share(reference.integers, reference.count), share(window.integers, window.count)
+    p_value = proportions((reference.integers, reference.count), (window.integers, window.count))
+    effect, limit = abs(after - before), usual.limit("integers", limits.alpha)
+    level: Level = "warn" if effect >= max(SHARE_PAGE, limit) else "ok"
+    return Finding("precision", "integers", effect, p_value, level, before, after, limit)
+
+
+def _infinite(reference: Tally, window: Tally) -> Finding:
+    before, after = share(reference.infinite, reference.rows), share(window.infinite, window.rows)
+    p_value = proportions((reference.infinite, reference.rows), (window.infinite, window.rows))
+    return Finding("infinite", "infinite", abs(after - before), p_value, _share_level(abs(after - before), 0), before, after)
+
+
+def _excess(
+    kind: str, name: str, expected: float, found: float, p_value: float, usual: Natural, limits: Limits
+) -> Finding:
+    """A share that only alarms when it grows beyond what is expected."""
+    limit = usual.limit(name, limits.alpha)
+    growth = max(found - expected, 0.0)
+    return Finding(kind, name, growth, p_value, _share_level(growth, limit), expected, found, limit)
+
+
+def _share_level(effect: float, usual: float) -> Level:
+    """2 points warn and 10 page; beyond natural variation, and a page as far beyond it as page is from warn."""
+    if effect >= max(SHARE_PAGE, usual + SHARE_PAGE - SHARE_WARN if usual > 0 else 0.0):
+        return "page"
+    return "warn" if effect >= max(SHARE_WARN, usual) else "ok"
+
+
+def _psi_level(effect: float, usual: float, limits: Limits) -> Level:
+    if effect >= max(limits.page, usual + limits.page - limits.warn if usual > 0 else 0.0):
+        return "page"
+    if effect >= max(limits.warn, usual):
+        return "warn"
+    return "info" if effect >= max(INFO, usual) else "ok"

@@ -1,0 +1,158 @@
+"""Compare a window with its reference, column by column: is anything new, how much, and of what kind?
+
+Two questions must both be answered yes before a column alarms. Is it more than chance: one test per check, Benjamini-Hochberg
+over all tests of the window at `q`. Is it enough to matter: an effect size of its own per check, beyond what the reference's own
+windows do (`natural`). So an alarm depends neither on the number of rows nor on the season that the reference has seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from modelyard.stats import units
+from modelyard.stats.checks import Finding, Limits, column_findings, row_findings
+from modelyard.stats.profile import Column, Profile
+from modelyard.stats.says import sentence, summary
+from modelyard.stats.significance import discoveries
+
+Verdict = Literal["ok", "info", "warn", "page", "insufficient_data"]
+LEVELS: tuple[Verdict, ...] = ("ok", "info", "warn", "page")
+ROWS = "(rows)"
+FEWEST_ROWS = 200
+
+
+@dataclass(frozen=True)
+class ColumnResult:
+    """What was found of one column (or "(rows)": whole rows). `says` is one sentence for a person.
+
+    `psi` is the debiased effect size on the distribution, `p_value` the smallest of the column's tests (before correction);
+    `kinds` the kinds of trouble at `verdict`'s level or lower: distribution, missing, range, unseen, stuck, precision, unit,
+    schema, infinite, duplicates. `before` and `after` are small JSON objects (median, missing, top values).
+    """
+
+    column: str
+    verdict: Verdict
+    kinds: tuple[str, ...]
+    psi: float | None
+    p_value: float | None
+    before: dict[str, Any]
+    after: dict[str, Any]
+    says: str
+    effects: dict[str, float]
+
+    def as_json(self) -> dict[str, Any]:
+        """The shape of `yard drift` (DESIGN section 9)."""
+        return {
+            "column": self.column,
+            "verdict": self.verdict.replace("_", " "),
+            "kinds": list(self.kinds),
+            "psi": None if self.psi is None else round(self.psi, 6),
+            "p_value": self.p_value,
+            "from": self.before,
+            "to": self.after,
+            "says": self.says,
+        }
+
+
+def compare(
+    reference: Profile,
+    current: Profile,
+    *,
+    q: float = 0.01,
+    warn: float = 0.05,
+    page: float = 0.25,
+    alpha: float = 1e-3,
+    min_rows: int = FEWEST_ROWS,
+    span: float | None = None,
+) -> list[ColumnResult]:
+    """One result per column of the reference, and of the current window, worst first; "(rows)" judges repeated rows.
+
+    `warn`, `page`: debiased PSI; `alpha`: how rarely one column of an unchanged world may leave its natural variation in one
+    window; `min_rows` on either side, else insufficient_data; `span`: seconds that the window covers. `current` must have been laid
+    out by `reference`.
+    """
+    limits = Limits(warn, page, alpha, span)
+    few = min(reference.rows, current.rows) < min_rows
+    found = {name: _findings(name, column, current, limits) for name, column in reference.columns.items()}
+    found[ROWS] = row_findings(reference, current, limits)
+    tests = [(name, finding) for name, findings in found.items() for finding in findings]
+    rejected = discoveries([finding.p_value for _, finding in tests], q)
+    kept: dict[str, list[Finding]] = {name: [] for name in found}
+    for (name, finding), real in zip(tests, rejected, strict=True):
+        kept[name].append(finding if real and not few else replace(finding, level="ok"))
+    results = [
+        _result(name, column, current.columns.get(name), kept[name], few=few, rows=(reference.rows, current.rows), floor=min_rows)
+        for name, column in reference.columns.items()
+    ]
+    results += [_new_column(name, kind) for name, kind in current.extra.items()]
+    results += _repeated(kept[ROWS], few=few)
+    return sorted(results, key=lambda result: -severity(result.verdict))
+
+
+def severity(verdict: Verdict) -> int:
+    """Order of verdicts: insufficient_data 0, ok 0, info 1, warn 2, page 3."""
+    return LEVELS.index(verdict) if verdict in LEVELS else 0
+
+
+def worst(results: Sequence[ColumnResult]) -> Verdict:
+    """The level of a whole window. Insufficient data unless at least one column could be judged."""
+    judged: list[Verdict] = [result.verdict for result in results if result.verdict != "insufficient_data"]
+    return max(judged, key=severity) if judged else "insufficient_data"
+
+
+def _findings(name: str, column: Column, current: Profile, limits: Limits) -> list[Finding]:
+    if name not in current.columns:
+        return []
+    return column_findings(column, current.columns[name].tally, limits)
+
+
+def _result(
+    name: str,
+    reference: Column,
+    current: Column | None,
+    findings: list[Finding],
+    *,
+    few: bool,
+    rows: tuple[int, int],
+    floor: int,
+) -> ColumnResult:
+    before = summary(reference.layout, reference.tally)
+    if current is None:
+        level: Verdict = "insufficient_data" if rows[1] == 0 else "page"
+        says = f"{name} is gone: the reference has it, the window does not."
+        return ColumnResult(name, level, ("schema",), None, None, before, {}, says, {})
+    after = summary(reference.layout, current.tally)
+    alarms = [finding for finding in findings if finding.level != "ok"]
+    level = max((finding.level for finding in alarms), key=severity, default="ok")
+    kinds = tuple(dict.fromkeys(finding.kind for finding in sorted(alarms, key=lambda found: -severity(found.level))))
+    unit = units.change(reference.layout, reference.tally, current.tally) if severity(level) >= 2 else None
+    if unit is not None:
+        kinds, level = ("unit", *kinds), "page"
+    effects = {finding.name: finding.effect for finding in findings}
+    psi = effects.get("shift")
+    p_value = min((finding.p_value for finding in findings), default=None)
+    if few and not (kinds and "schema" in kinds):
+        says = f"{name}: {rows[0]} rows in the reference and {rows[1]} in the window; {floor} on both sides are needed."
+        return ColumnResult(name, "insufficient_data", (), psi, p_value, before, after, says, effects)
+    says = sentence(name, reference, current.tally, alarms, psi, unit)
+    return ColumnResult(name, level, kinds, psi, p_value, before, after, says, effects)
+
+
+def _new_column(name: str, kind: str) -> ColumnResult:
+    says = f"{name} is new: the reference does not have it."
+    return ColumnResult(name, "info", ("schema",), None, None, {}, {"type": kind}, says, {})
+
+
+def _repeated(findings: list[Finding], *, few: bool) -> list[ColumnResult]:
+    if few or not findings or findings[0].level == "ok":
+        return []
+    found = findings[0]
+    before, after = {"repeated": round(found.before, 4)}, {"repeated": round(found.after, 4)}
+    says = f"{found.after:.1%} of the rows repeat another row of the window; {found.before:.1%} is usual."
+    return [
+        ColumnResult(ROWS, found.level, (found.kind,), None, found.p_value, before, after, says, {"repeated": found.effect})
+    ]
+
+

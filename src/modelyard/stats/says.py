@@ -1,0 +1,115 @@
+"""Findings as a sentence for a person: the column, from what to what, and how large the change is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from modelyard.stats.category import CategoryLayout
+from modelyard.stats.checks import Finding
+from modelyard.stats.distance import Layout, share
+from modelyard.stats.numeric import NumberLayout, mean, quantiles
+from modelyard.stats.profile import Column
+from modelyard.stats.tally import Tally
+from modelyard.stats.units import Unit
+
+
+def summary(layout: Layout, tally: Tally) -> dict[str, Any]:
+    """A window of one column in a few figures: rows, missing share, and median and mean or the top values' shares."""
+    result: dict[str, Any] = {"rows": tally.rows, "missing": round(share(tally.nulls, tally.rows), 4)}
+    match layout:
+        case CategoryLayout():
+            return result | {"top": _top(layout, tally)}
+        case NumberLayout(kind="timestamp"):
+            return result | {"min": _moment(tally.low), "max": _moment(tally.high)}
+        case NumberLayout():
+            middle, average = quantiles(tally, layout, (0.5,)), mean(tally, layout)
+            name = "length" if layout.kind == "text" else "median"
+            return result | {name: _short(middle[0] if middle else None), "mean": _short(average)}
+
+
+def sentence(
+    name: str, column: Column, window: Tally, alarms: Sequence[Finding], psi: float | None, unit: Unit | None
+) -> str:
+    """What happened to a column; of several troubles the worst first."""
+    if not alarms:
+        return f"{name}: nothing new{_effect(psi)}."
+    before, after = summary(column.layout, column.tally), summary(column.layout, window)
+    parts = [f"its unit seems changed, {unit}: median {before['median']} → {after['median']}"] if unit else []
+    order = {"page": 0, "warn": 1, "info": 2}
+    for finding in sorted(alarms, key=lambda found: order[found.level]):
+        if not (unit and finding.kind in ("distribution", "range", "precision")):
+            parts.append(_part(finding, column.layout, window, before, after))
+    return f"{name}: {'; '.join(dict.fromkeys(parts))}."
+
+
+def _part(finding: Finding, layout: Layout, window: Tally, before: dict[str, Any], after: dict[str, Any]) -> str:
+    match finding.kind:
+        case "missing":
+            return f"missing {finding.before:.1%} → {finding.after:.1%}"
+        case "unseen":
+            words = ", ".join(f"'{word}'" for word in list(window.fresh)[:3])
+            return f"{finding.after:.1%} of values were never seen before ({words})"
+        case "range":
+            low, high = (layout.edges[0], layout.edges[-1]) if isinstance(layout, NumberLayout) else (0.0, 0.0)
+            times = isinstance(layout, NumberLayout) and layout.kind == "timestamp"
+            known = f"{_moment(low)} to {_moment(high)}" if times else f"{_short(low)} to {_short(high)}"
+            seen = "" if times else f"; now {_short(window.low)} to {_short(window.high)}"
+            return f"{finding.after:.1%} lie out of the known range {known}{seen}"
+        case "stuck":
+            value = next(iter(window.piles), None)
+            return f"one value{'' if value is None else f' ({_short(float(value))})'} holds {finding.effect:.1%} more of the rows"
+        case "precision" if finding.name == "integers":
+            return f"whole numbers {finding.before:.1%} → {finding.after:.1%}: rounded differently"
+        case "precision":
+            return f"its values repeat as rounded ones do{_effect(finding.effect)}"
+        case "infinite":
+            return f"infinite {finding.before:.1%} → {finding.after:.1%}"
+        case "schema":
+            found = " and ".join(sorted(window.types)) or "nothing"
+            return f"came as {found}" + (f", {finding.effect:.1%} unreadable" if finding.name == "mismatched" else "")
+        case _:
+            return _moved(layout, before, after) + _effect(finding.effect, finding.usual)
+
+
+def _moved(layout: Layout, before: dict[str, Any], after: dict[str, Any]) -> str:
+    if isinstance(layout, CategoryLayout):
+        return f"top values {_words(before['top'])} → {_words(after['top'])}"
+    name = "length" if layout.kind == "text" else "median"
+    if before[name] == after[name]:
+        return f"mean {before['mean']} → {after['mean']}, median {before[name]}"
+    return f"{name} {before[name]} → {after[name]}"
+
+
+def _effect(psi: float | None, usual: float = 0.0) -> str:
+    if psi is None:
+        return ""
+    return f" (PSI {max(psi, 0):.3f}" + (f", up to {usual:.3f} is usual)" if usual > 0.001 else ")")
+
+
+def _top(layout: CategoryLayout, tally: Tally) -> dict[str, float]:
+    if tally.count == 0:
+        return {}
+    counts = dict(zip(layout.top, tally.cells[:-2].tolist(), strict=True)) | tally.fresh
+    first = sorted(counts.items(), key=lambda item: -item[1])[:3]
+    return {word: round(share(n, tally.count), 4) for word, n in first if n}
+
+
+def _words(top: dict[str, float]) -> str:
+    return ", ".join(f"'{word}' {part:.0%}" for word, part in top.items()) or "none"
+
+
+def _short(value: float | None) -> float | None:
+    if value is None or not np.isfinite(value):
+        return None
+    rounded = float(f"{value:.4g}")
+    return int(rounded) if rounded.is_integer() and abs(rounded) < 1e15 else rounded
+
+
+def _moment(seconds: float | None) -> str | None:
+    if seconds is None or not -6e10 < seconds < 2.5e11:
+        return None
+    return datetime.fromtimestamp(seconds, UTC).isoformat()
