@@ -54,7 +54,18 @@ def parse(home: str | Path) -> Home:
     url = url.set(drivername="postgresql+psycopg").difference_update_query(["files"])
     directory = Path(files) if isinstance(files, str) else _default_files(url)
     shown = url.set(drivername="postgresql", query={}).render_as_string(hide_password=True)
-    return Home(url, directory.expanduser().absolute(), shown)
+    return Home(url, _usable(directory), shown)
+
+
+def _usable(directory: Path) -> Path:
+    """The absolute path, unless tables cannot live there: Delta's URLs lose such characters and would write elsewhere."""
+    path = directory.expanduser().absolute()
+    bad = re.search(r"[\[\]^|\\\x00-\x1f]|%[0-9a-fA-F]{2}", str(path))
+    if bad:
+        raise InputError(
+            f"the path holds {bad[0]!r}, which tables cannot bear.", where=str(path), hint="Choose another."
+        )
+    return path
 
 
 def _default_files(url: sa.URL) -> Path:
