@@ -47,7 +47,7 @@ def column_findings(column: Column, window: Tally, limits: Limits) -> list[Findi
     """All checks of one column against its reference."""
     usual = natural.nearest(column.natural, limits.span)
     findings = [_missing(column.tally, window, usual, limits), *_schema(column.tally, window)]
-    if window.count == 0 or column.tally.count == 0:
+    if window.count == 0 or column.tally.count == 0 or column.follows:
         return findings
     match column.layout:
         case CategoryLayout() as layout:

@@ -127,7 +127,7 @@ def _result(
     alarms = [finding for finding in findings if finding.level != "ok"]
     level = max((finding.level for finding in alarms), key=severity, default="ok")
     kinds = tuple(dict.fromkeys(finding.kind for finding in sorted(alarms, key=lambda found: -severity(found.level))))
-    unit = units.change(reference.layout, reference.tally, current.tally) if severity(level) >= 2 else None
+    unit = units.change(reference.layout, reference.tally, current.tally) if {"distribution", "range"} & {*kinds} else None
     if unit is not None:
         kinds, level = ("unit", *kinds), "page"
     effects = {finding.name: finding.effect for finding in findings}

@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 
 from modelyard.digest import digest
-from modelyard.stats import arrow, category, hashing, natural, numeric, rows, tally
+from modelyard.stats import arrow, calendar, category, hashing, natural, numeric, rows, tally
 from modelyard.stats.category import CategoryLayout
 from modelyard.stats.distance import Layout
 from modelyard.stats.groups import Groups
@@ -34,11 +34,15 @@ FORMAT = 1
 
 @dataclass(frozen=True, eq=False)
 class Column:
-    """One column of a profile: how it is divided, what was counted, and how windows of the reference naturally vary."""
+    """One column of a profile: how it is divided, what was counted, and how windows of the reference naturally vary.
+
+    `follows` names what of its row's time the column tells ("month"), if that is all it does.
+    """
 
     layout: Layout
     tally: Tally
     natural: Variations = field(default_factory=dict)
+    follows: str = ""
 
     @property
     def kind(self) -> str:
@@ -78,7 +82,10 @@ class Profile:
             return cls.of_groups(table, Groups(), reference)[0]
         if isinstance(time, str):
             time, table = table[time], table.drop_columns([time])
-        return _reference(table, {} if time is None else _divisions(time, widths))
+        seconds = None if time is None else arrow.floats(arrow.plain(time))
+        if seconds is None or not np.isfinite(seconds).any():
+            return _reference(table, np.zeros(0), {})
+        return _reference(table, seconds, _divisions(seconds, widths))
 
     @classmethod
     def of_groups(cls, table: pa.Table, groups: Groups, reference: Profile) -> list[Profile]:
@@ -145,6 +152,7 @@ class Profile:
         if layouts:
             data |= {"layouts": self.layouts, "repeats": natural.to_json(self.repeats)}
             data["natural"] = {name: natural.to_json(column.natural) for name, column in self.columns.items()}
+            data["follows"] = {name: column.follows for name, column in self.columns.items() if column.follows}
         return data
 
     @classmethod
@@ -156,10 +164,15 @@ class Profile:
             layouts = {name: column.layout for name, column in reference.columns.items()}
         else:
             raise ValueError("a profile without layouts can only be read beside its reference")
-        variations = data.get("natural", {})
+        variations, follows = data.get("natural", {}), data.get("follows", {})
         return cls(
             {
-                name: Column(layouts[name], Tally.from_json(counts), natural.from_json(variations.get(name, {})))
+                name: Column(
+                    layouts[name],
+                    Tally.from_json(counts),
+                    natural.from_json(variations.get(name, {})),
+                    follows.get(name, ""),
+                )
                 for name, counts in data["tallies"].items()
             },
             data["rows"],
@@ -218,13 +231,13 @@ def _numbers(array: pa.Array, kind: numeric.Kind) -> NumberLayout:
     return numeric.layout(values, kind)
 
 
-def _reference(table: pa.Table, divisions: dict[int, Groups]) -> Profile:
+def _reference(table: pa.Table, seconds: arrow.Floats, divisions: dict[int, Groups]) -> Profile:
     arrays = {name: arrow.plain(table[name]) for name in table.column_names}
     layouts = {name: divide(array) for name, array in arrays.items()}
     kept = {name: layout for name, layout in layouts.items() if layout is not None}
     hashes = row_hashes({name: arrays[name] for name in kept}, table.num_rows)
     return Profile(
-        {name: _column(arrays[name], layout, divisions) for name, layout in kept.items()},
+        {name: _column(arrays[name], layout, seconds, divisions) for name, layout in kept.items()},
         table.num_rows,
         rows.samples(hashes, Groups())[0],
         ignored={name: str(arrays[name].type) for name, layout in layouts.items() if layout is None},
@@ -232,11 +245,12 @@ def _reference(table: pa.Table, divisions: dict[int, Groups]) -> Profile:
     )
 
 
-def _column(array: pa.Array, layout: Layout, divisions: dict[int, Groups]) -> Column:
+def _column(array: pa.Array, layout: Layout, seconds: arrow.Floats, divisions: dict[int, Groups]) -> Column:
     variations = {
         width: natural.of_windows(array, layout, count(array, layout, groups), groups) for width, groups in divisions.items()
     }
-    return Column(layout, count(array, layout, Groups())[0], variations)
+    told = calendar.follows(array, layout, seconds) if len(seconds) else ""
+    return Column(layout, count(array, layout, Groups())[0], variations, told)
 
 
 def _repeats(hashes: hashing.Hashes, groups: Groups) -> natural.Natural:
@@ -244,15 +258,12 @@ def _repeats(hashes: hashing.Hashes, groups: Groups) -> natural.Natural:
     return natural.of_shares([share for sample in samples if (share := sample.repeated) is not None])
 
 
-def _divisions(time: pa.ChunkedArray | pa.Array, widths: Sequence[timedelta]) -> dict[int, Groups]:
+def _divisions(seconds: arrow.Floats, widths: Sequence[timedelta]) -> dict[int, Groups]:
     """Rows by windows of time, counted back from the last row, by the windows' width in seconds.
 
     There are at least 8 windows (a width is narrowed if need be); of more than 53, all before the last 52 are one group. Rows
     without time go with the oldest.
     """
-    seconds = arrow.floats(arrow.plain(time))
-    if seconds is None or not np.isfinite(seconds).any():
-        return {}
     start, end = float(np.nanmin(seconds)), float(np.nanmax(seconds))
     age = end - np.where(np.isfinite(seconds), seconds, start)
     narrowed = {int(min(width.total_seconds(), (end - start) / 8)) for width in widths}

@@ -36,7 +36,7 @@ def sentence(
 ) -> str:
     """What happened to a column; of several troubles the worst first."""
     if not alarms:
-        return f"{name}: nothing new{_effect(psi)}."
+        return f"{name}: follows the {column.follows}." if column.follows else f"{name}: nothing new{_effect(psi)}."
     before, after = summary(column.layout, column.tally), summary(column.layout, window)
     parts = [f"its unit seems changed, {unit}: median {before['median']} → {after['median']}"] if unit else []
     order = {"page": 0, "warn": 1, "info": 2}

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from modelyard.stats.distance import Layout
-from modelyard.stats.numeric import NumberLayout, quantiles
+from modelyard.stats.numeric import NumberLayout, deviation, mean, quantiles
 from modelyard.stats.tally import Tally
 
-TOLERANCE = 0.08
+SURE = 8.0
 
 
 @dataclass(frozen=True)
@@ -24,11 +24,30 @@ class Unit:
             return f"x·{self.factor:.4g}{self.offset:+.4g} ({self.meaning})"
         return f"×{self.factor:.4g} ({self.meaning})"
 
-    def close(self, before: list[float], after: list[float]) -> bool:
-        """Whether all quartiles followed this change, within 8% of their size."""
-        pairs = [(value * self.factor + self.offset, found) for value, found in zip(before, after, strict=True)]
-        width = abs(pairs[-1][0] - pairs[0][0])
-        return all(abs(found - wanted) <= TOLERANCE * max(abs(wanted), width) for wanted, found in pairs)
+    def explains(self, before: Moments, after: Moments) -> bool:
+        """Whether the window is the reference in this unit.
+
+        Quartiles agree within 20% of their distance (and 5% of size: that of the bins). A small factor could as well be a
+        season, so then mean and deviation, which are known exactly, must agree too, within 3% and 10%.
+        """
+        wanted = sorted(value * self.factor + self.offset for value in before.quartiles)
+        width = wanted[-1] - wanted[0]
+        for want, found in zip(wanted, after.quartiles, strict=True):
+            if abs(found - want) > 0.2 * width + 0.05 * abs(want):
+                return False
+        if max(abs(self.factor), 1 / abs(self.factor)) >= SURE:
+            return True
+        deviation, average = abs(self.factor) * before.deviation, before.mean * self.factor + self.offset
+        return abs(after.deviation - deviation) <= 0.1 * deviation and abs(after.mean - average) <= 0.03 * abs(average)
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Where a window's values lie: quartiles, mean, standard deviation."""
+
+    quartiles: list[float]
+    mean: float
+    deviation: float
 
 
 _SCALES = (
@@ -67,9 +86,14 @@ def change(layout: Layout, reference: Tally, window: Tally) -> Unit | None:
     """The known change of unit that explains a window, or None. Values near zero or all alike cannot tell."""
     if not isinstance(layout, NumberLayout) or layout.kind not in ("number", "integer"):
         return None
-    before, after = quantiles(reference, layout), quantiles(window, layout)
-    if before is None or after is None or before[0] == before[-1] or before[1] == 0:
+    before, after = _moments(reference, layout), _moments(window, layout)
+    if before is None or after is None or before.quartiles[0] == before.quartiles[-1]:
         return None
-    if Unit(1.0, 0.0, "").close(before, after):
+    return next((unit for unit in KNOWN if unit.explains(before, after)), None)
+
+
+def _moments(tally: Tally, layout: NumberLayout) -> Moments | None:
+    quartiles, average, spread = quantiles(tally, layout), mean(tally, layout), deviation(tally, layout)
+    if quartiles is None or average is None or spread is None:
         return None
-    return next((unit for unit in KNOWN if unit.close(before, after)), None)
+    return Moments(quartiles, average, spread)
