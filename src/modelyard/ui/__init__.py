@@ -1,0 +1,1 @@
+"""Faces for people: pages that the door's results are shown on."""
