@@ -1,0 +1,40 @@
+"""A fitted object with `predict` or `predict_proba`, scikit-learn's or the project's, behind the Model interface."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from modelyard.models import outputs
+from modelyard.models.frame import to_frame
+
+
+class Estimator:
+    """Asks `native` with the frame that it was trained on; `kind` is pandas, polars or numpy."""
+
+    def __init__(self, native: Any, signature: dict[str, Any], kind: str = "pandas") -> None:
+        self.native = native
+        self.signature = signature
+        self.kind = kind
+        self._own = _own_columns(native, signature) if kind == "pandas" else None
+
+    def predict(self, table: pa.Table) -> np.ndarray:
+        """See `Model.predict`."""
+        frame = to_frame(table, self.signature, self.kind)
+        if self._own is not None:
+            frame = frame[self._own]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return outputs.ask(self.native, frame, self.signature)
+
+
+def _own_columns(native: Any, signature: dict[str, Any]) -> list[str] | None:
+    """The inputs that the model was really fitted on, when `fit` dropped some of them; None: all."""
+    own = getattr(native, "feature_names_in_", None)
+    names = [item["name"] for item in signature["inputs"]]
+    if own is None or list(own) == names or not set(own) <= set(names):
+        return None
+    return list(own)
