@@ -1,0 +1,178 @@
+"""The form of the prediction log on disk: frames of length, checksum and JSON, one behind the other.
+
+A frame is either the shape of a release (its inputs and their types; once per segment, before its first use) or an entry:
+what one arm made of the rows of one request, column by column. Reading stops at the first frame that is not whole: that
+is the torn tail of a process that died while it wrote, and was never acknowledged.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+
+from modelyard.serve.columns import TYPES
+from modelyard.store.predictions import COLUMNS
+
+_HEADER = struct.Struct("<4sII")
+_MAGIC = b"MYL1"
+MAX_FRAME = 1 << 30
+
+
+class Shape(msgspec.Struct, omit_defaults=True, tag="shape"):
+    """The inputs of a release, name to type, in the order in which entries list them."""
+
+    release: str
+    inputs: dict[str, str]
+
+
+class Entry(msgspec.Struct, omit_defaults=True, tag="entry"):
+    """What one arm made of rows of one request.
+
+    Lists have one item per row of the entry (`rows`: its number in the request; none = 0, 1, …). `body` is the digest of
+    the request when the client chose its id. `warnings` are (row, pointer, code), `errors` (row, code), `fallback` rows:
+    here a row counts within the entry. Times are microseconds since 1970. `inputs` follow the release's shape.
+    """
+
+    id: str
+    n: int
+    arm: str
+    release: str
+    at: int | list[int]
+    role: str = "answer"
+    body: str = ""
+    rows: list[int] | None = None
+    time: list[int | None] | None = None
+    key: list[str] | None = None
+    routing: str | list[str] = ""
+    values: list[float | None] | None = None
+    many: list[list[float] | None] | None = None
+    fallback: list[int] = []
+    warnings: list[tuple[int, str, str]] = []
+    errors: list[tuple[int, str]] = []
+    ms: float = 0.0
+    inputs: list[list[Any]] | None = None
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether it answers a request whose client chose the id, so that a repeat gets the same answer."""
+        return bool(self.body) and self.role == "answer" and not self.errors
+
+
+@dataclass(frozen=True)
+class Read:
+    """A frame as read: its content and where it ends in the file."""
+
+    frame: Shape | Entry
+    end: int
+
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Shape | Entry).decode
+
+
+def pack(frame: Shape | Entry) -> bytes:
+    """A frame as bytes."""
+    body = _encode(frame)
+    return _HEADER.pack(_MAGIC, len(body), zlib.crc32(body)) + body
+
+
+def read(path: Path, start: int = 0) -> Iterator[Read]:
+    """The whole frames of a segment file from byte `start`, up to its end or its torn tail."""
+    with path.open("rb") as file:
+        file.seek(start)
+        data = file.read()
+    yield from unpack(data, start)
+
+
+def unpack(data: bytes, start: int = 0) -> Iterator[Read]:
+    """The whole frames in `data`, which begins at byte `start` of its file."""
+    view, position = memoryview(data), 0
+    while position + _HEADER.size <= len(view):
+        magic, length, crc = _HEADER.unpack_from(view, position)
+        body = view[position + _HEADER.size : position + _HEADER.size + length]
+        if magic != _MAGIC or length > MAX_FRAME or len(body) < length or zlib.crc32(body) != crc:
+            return
+        position += _HEADER.size + length
+        yield Read(_decode(body), start + position)
+
+
+def table(frames: Iterable[Shape | Entry]) -> pa.Table:
+    """The rows of many frames as the deployment's `predictions` table: fixed columns, then `in.NAME` per input.
+
+    An input that is an integer in one release and a number in another is a number.
+    """
+    shapes: dict[str, dict[str, str]] = {}
+    fixed: dict[str, list[Any]] = {name: [] for name in COLUMNS.names}
+    inputs: dict[str, list[Any]] = {}
+    kinds: dict[str, str] = {}
+    total = 0
+    for frame in frames:
+        if isinstance(frame, Shape):
+            shapes[frame.release] = frame.inputs
+            continue
+        _extend(fixed, frame)
+        if frame.inputs is not None:
+            for (name, kind), values in zip(shapes[frame.release].items(), frame.inputs, strict=True):
+                column = inputs.setdefault(name, [])
+                column += [None] * (total - len(column))
+                column += values
+                kinds[name] = _wider(kinds.get(name, kind), kind)
+        total += frame.n
+    columns = {name: pa.array(values, COLUMNS.field(name).type) for name, values in fixed.items()}
+    for name, values in inputs.items():
+        values += [None] * (total - len(values))
+        columns[f"in.{name}"] = _column(values, kinds[name])
+    return pa.table(columns)
+
+
+def _extend(fixed: dict[str, list[Any]], entry: Entry) -> None:
+    n = entry.n
+    fixed["request_id"] += [entry.id] * n
+    fixed["row"] += range(n) if entry.rows is None else entry.rows
+    fixed["at"] += [entry.at] * n if isinstance(entry.at, int) else entry.at
+    fixed["time"] += entry.time or [None] * n
+    fixed["arm"] += [entry.arm] * n
+    fixed["role"] += [entry.role] * n
+    fixed["release"] += [entry.release] * n
+    fixed["key"] += entry.key or [""] * n
+    fixed["routing"] += [entry.routing] * n if isinstance(entry.routing, str) else entry.routing
+    fixed["prediction"] += entry.values or [None] * n
+    fixed["predictions"] += entry.many or [None] * n
+    fixed["fallback"] += _at_rows([False] * n, ((row, True) for row in entry.fallback))
+    fixed["warnings"] += _warnings(entry)
+    fixed["error"] += _at_rows([""] * n, entry.errors)
+    fixed["latency_ms"] += [entry.ms] * n
+
+
+def _at_rows(values: list[Any], changes: Iterable[tuple[int, Any]]) -> list[Any]:
+    for row, value in changes:
+        values[row] = value
+    return values
+
+
+def _warnings(entry: Entry) -> list[str]:
+    told: dict[int, list[dict[str, Any]]] = {}
+    for row, pointer, code in entry.warnings:
+        told.setdefault(row, []).append({"pointer": pointer, "code": code})
+    return _at_rows(["[]"] * entry.n, ((row, _encode(each).decode()) for row, each in told.items()))
+
+
+def _wider(one: str, other: str) -> str:
+    if one == other:
+        return one
+    return "number" if {one, other} == {"integer", "number"} else "category"
+
+
+def _column(values: list[Any], kind: str) -> pa.Array:
+    if kind == "number":
+        return pa.array([None if value is None else float(value) for value in values], pa.float64())
+    if kind == "category":
+        return pa.array([value if value is None or type(value) is str else str(value) for value in values], pa.string())
+    return pa.array(values, TYPES[kind])

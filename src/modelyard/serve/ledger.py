@@ -1,0 +1,183 @@
+"""What one deployment has answered: to know a repeated request, and a label's prediction, at once.
+
+What this process wrote is in memory; what other processes wrote is read from their segments when it is asked for; what
+was moved is in the table of predictions. Memory is bounded: the oldest entries are forgotten there, never in the log.
+"""
+
+from __future__ import annotations
+
+import threading
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import pyarrow as pa
+
+from modelyard.serve import frames
+from modelyard.serve.frames import Entry
+from modelyard.serve.move import REMEMBER_SECONDS
+from modelyard.store import Store, predictions
+
+MOST_REQUESTS = 100_000
+MOST_KEYS = 1_000_000
+
+
+@dataclass(slots=True)
+class Seen:
+    """A request that was answered: how many rows, the digest of its body when it may be repeated, when, and where."""
+
+    rows: int
+    body: str
+    at: float
+    segment: str
+
+
+class Ledger:
+    """The answered requests of one deployment; safe to use from several threads."""
+
+    def __init__(self, store: Store, name: str, place: Path, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._store = store
+        self._name = name
+        self._place = place
+        self._monotonic = monotonic
+        self._requests: OrderedDict[str, Seen] = OrderedDict()
+        self._keys: OrderedDict[str, None] = OrderedDict()
+        self._read: dict[str, int] = {}
+        self._lock = threading.RLock()
+        self._working: dict[str, threading.Event] = {}
+
+    def add(self, entries: Iterable[Entry], segment: str) -> None:
+        """Remember what this process has just written to `segment`."""
+        with self._lock:
+            self._read[segment] = -1
+            for entry in entries:
+                self._remember(entry, segment)
+
+    def _remember(self, entry: Entry, segment: str) -> None:
+        if entry.role != "answer":
+            return
+        before = self._requests.pop(entry.id, None)
+        rows = (max(entry.rows) if entry.rows else -1) + 1 if entry.rows is not None else entry.n
+        body = entry.body if entry.repeatable else ""
+        if before is not None:
+            rows, body = max(rows, before.rows), body or before.body
+        self._requests[entry.id] = Seen(rows, body, self._monotonic(), segment)
+        while len(self._requests) > MOST_REQUESTS:
+            self._requests.popitem(last=False)
+        for key in entry.key or ():
+            self._keys[key] = None
+        while len(self._keys) > MOST_KEYS:
+            self._keys.popitem(last=False)
+
+    def claim(self, request_id: str) -> Seen | None:
+        """The earlier answer to a request id a client chose, if any; else the id is this caller's until `release`.
+
+        Waits while the same id is being answered in this process.
+        """
+        while True:
+            with self._lock:
+                working = self._working.get(request_id)
+                if working is None:
+                    seen = self.find(request_id)
+                    if seen is None:
+                        self._working[request_id] = threading.Event()
+                    return seen
+            working.wait(1.0)
+
+    def release(self, request_id: str) -> None:
+        """End a claim, answered or not."""
+        with self._lock:
+            self._working.pop(request_id).set()
+
+    def find(self, request_id: str) -> Seen | None:
+        """The answer to a repeatable request of the last minutes."""
+        with self._lock:
+            if request_id not in self._requests:
+                self._tail()
+            seen = self._requests.get(request_id)
+            young = seen is not None and self._monotonic() - seen.at < REMEMBER_SECONDS
+            return seen if seen is not None and seen.body and young else None
+
+    def answered(self, request_id: str, seen: Seen) -> pa.Table:
+        """The logged rows of an answered request, in order, as the table of predictions has them."""
+        path = self._place / f"{seen.segment}.log"
+        rows = pa.table({})
+        try:
+            rows = frames.table(each.frame for each in frames.read(path) if _belongs(each.frame, request_id))
+        except FileNotFoundError:
+            pass  # moved, so it is in the table
+        if not len(rows):
+            rows = predictions.of_request(self._store, self._name, request_id)
+        return rows.sort_by("row")
+
+    def known_rows(self, request_ids: Sequence[str]) -> dict[str, int]:
+        """How many rows of each request are in the log; requests that are not are left out."""
+        return self._known(request_ids, self._rows_in_memory, predictions.rows_of_requests)
+
+    def known_keys(self, keys: Sequence[str]) -> set[str]:
+        """Which of these keys (canonical JSON) belong to a logged prediction."""
+        return set(self._known(keys, self._keys_in_memory, predictions.rows_of_keys))
+
+    def _known(
+        self,
+        wanted: Sequence[str],
+        in_memory: Callable[[Iterable[str]], dict[str, int]],
+        in_table: Callable[[Store, str, Sequence[str]], dict[str, int]],
+    ) -> dict[str, int]:
+        with self._lock:
+            found = in_memory(wanted)
+            if len(found) < len(wanted):
+                self._tail()
+                found = in_memory(wanted)
+        missing = [each for each in wanted if each not in found]
+        return found | in_table(self._store, self._name, missing) if missing else found
+
+    def _rows_in_memory(self, wanted: Iterable[str]) -> dict[str, int]:
+        return {each: self._requests[each].rows for each in wanted if each in self._requests}
+
+    def _keys_in_memory(self, wanted: Iterable[str]) -> dict[str, int]:
+        return {each: 1 for each in wanted if each in self._keys}
+
+    def _tail(self) -> None:
+        """Read what other processes (or earlier ones) have written since the last look."""
+        files = sorted(path for path in self._place.glob("*.*") if path.suffix in (".log", ".ids"))
+        for path in files:
+            start = self._read.get(path.stem, 0)
+            if path.suffix == ".ids" and path.stem not in self._read:
+                self._read_note(path)
+            elif path.suffix == ".log" and 0 <= start < _size(path):
+                self._read_segment(path, start)
+        present = {path.stem for path in files}
+        self._read = {segment: end for segment, end in self._read.items() if segment in present or end < 0}
+
+    def _read_segment(self, path: Path, start: int) -> None:
+        try:
+            for each in frames.read(path, start):
+                self._read[path.stem] = each.end
+                if isinstance(each.frame, Entry):
+                    self._remember(each.frame, path.stem)
+        except FileNotFoundError:
+            pass  # moved meanwhile
+
+    def _read_note(self, path: Path) -> None:
+        try:
+            chosen = msgspec.json.decode(path.read_bytes(), type=dict[str, str])
+        except FileNotFoundError:
+            return
+        self._read[path.stem] = 0
+        for request_id, body in chosen.items():
+            self._requests.setdefault(request_id, Seen(0, body, self._monotonic(), path.stem))
+
+
+def _belongs(frame: frames.Shape | Entry, request_id: str) -> bool:
+    return not isinstance(frame, Entry) or (frame.id == request_id and frame.role == "answer" and not frame.errors)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
