@@ -1,0 +1,27 @@
+"""Gates, approval, rollout, rollback: which release serves, which is tried, and why."""
+
+from modelyard.release.approval import approve, auto_approve, reject
+from modelyard.release.compare import diff
+from modelyard.release.folder import checkout
+from modelyard.release.names import find, name
+from modelyard.release.records import create, refusal
+from modelyard.release.rollout import promote, rollback, tick
+from modelyard.release.story import history, pending, retire
+
+__all__ = [
+    "approve",
+    "auto_approve",
+    "checkout",
+    "create",
+    "diff",
+    "find",
+    "history",
+    "name",
+    "pending",
+    "promote",
+    "refusal",
+    "reject",
+    "retire",
+    "rollback",
+    "tick",
+]

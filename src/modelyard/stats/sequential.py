@@ -175,9 +175,7 @@ def _pool(strata: Sequence[Stratum], shift: float) -> _Pooled | None:
     return _Pooled(difference, 1 / whole, one_row)
 
 
-def rate_log_e(
-    strata: Sequence[Stratum], *, above: float = 0.0, tau: float = TAU_RATE, forgive: int = 1
-) -> float:
+def rate_log_e(strata: Sequence[Stratum], *, above: float = 0.0, tau: float = TAU_RATE, forgive: int = 1) -> float:
     """Log e-value against "the challenger's rate exceeds the champion's by at most `above`".
 
     `forgive` challenger hits are overlooked: where hits are rare the normal approximation's tail is too thin, and one
@@ -194,9 +192,7 @@ def rate_log_e(
     return log_e(pooled.difference - forgive * pooled.one_row - above, pooled.variance, tau)
 
 
-def rate_log_e_below(
-    strata: Sequence[Stratum], *, below: float, tau: float = TAU_RATE, forgive: int = 1
-) -> float:
+def rate_log_e_below(strata: Sequence[Stratum], *, below: float, tau: float = TAU_RATE, forgive: int = 1) -> float:
     """Log e-value against "the challenger's rate exceeds the champion's by at least `below`".
 
     The variance is the one that such an excess would give, so that no hits at all in a few rows prove nothing.
@@ -289,10 +285,10 @@ def mean_log_e(moments: Moments, alpha: float, *, effect: float = 1.0, min_rows:
 
 
 def design_effect(blocks: Sequence[Moments], *, least: int = 8) -> float:
-    """How much wider the mean scatters than independent rows would: by batch means over consecutive `blocks`, at least 1.
+    """How much wider the mean scatters than with independent rows: by batch means over consecutive `blocks`, at least 1.
 
     V_batch/V_iid with V_batch = G/(G-1)·Σ(S_g - n_g·mean)²/n² (Flegal & Jones, Annals of Statistics 2010). Rows of one
-    hour or one storm err together; counting them as independent would conclude too soon. 1 with fewer than `least` blocks.
+    hour or one storm err together; counting them as independent would conclude too soon. 1 with less than `least` blocks.
 
     >>> round(design_effect([Moments.of([1.0, 1.0, 1.0]), Moments.of([-1.0, -1.0, -1.0])] * 5), 1)
     3.2

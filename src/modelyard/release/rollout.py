@@ -1,0 +1,422 @@
+"""Carrying out decisions: what serves, what is tried, what names it, and why, in one transaction each.
+
+A change is made against the revision that the decision was made from (compare and set): of two controllers, or a
+controller and a person, one changes the routes and the other finds them changed. So nothing happens twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, assert_never
+
+from modelyard.digest import digest
+from modelyard.errors import Conflict, NotFound, Refused
+from modelyard.records import Alias, Deployment, Release
+from modelyard.release.decide import (
+    Advance,
+    Decision,
+    Pause,
+    Promote,
+    Rollback,
+    Rollout,
+    Settle,
+    Situation,
+    Start,
+    Wait,
+    decide,
+    routes,
+)
+from modelyard.release.evidence import gather
+from modelyard.release.guards import Evidence, Finding, judge
+from modelyard.release.names import NOBODY, name
+from modelyard.spec.types import Canary, DeploymentSpec
+from modelyard.store import Held, Store, Transaction
+
+TRIABLE = ("approved", "rolling_out", "live")
+"""States in which a release may be tried in a deployment: approved, or already with another deployment of its model."""
+
+_ATTEMPTS = 5
+
+
+@dataclass(frozen=True)
+class Place:
+    """One deployment as it stands, and the releases of its model."""
+
+    name: str
+    spec: DeploymentSpec | None
+    record: Deployment | None
+    releases: dict[str, Release]
+    situation: Situation
+
+    @property
+    def warm(self) -> tuple[str, ...]:
+        """Releases kept loaded for a rollback by hand, the last champion first."""
+        return tuple(self.record.routes.get("warm", ())) if self.record else ()
+
+    @property
+    def canary(self) -> Canary | None:
+        """The declared canary, if that is the strategy."""
+        return self.spec.strategy.canary if self.spec else None
+
+    def called(self, release: str) -> str:
+        """`late@3` for a digest."""
+        found = self.releases.get(release)
+        return name(found) if found else release[:12]
+
+
+@dataclass(frozen=True)
+class Change:
+    """One new state of a deployment: what serves, the rollout after it, and which states and aliases move with it."""
+
+    action: str
+    why: str
+    release: str
+    champion: str
+    rollout: Rollout | None
+    warm: tuple[str, ...]
+    states: Mapping[str, str] = field(default_factory=dict)
+    challenger: str | None = None
+    findings: tuple[Finding, ...] = ()
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+def tick(
+    store: Store,
+    deployment: str,
+    spec: DeploymentSpec,
+    *,
+    now: datetime,
+    actor: str,
+    fence: Held | None = None,
+    simulated: bool = False,
+    running: Callable[[int], bool] | None = None,
+) -> Decision:
+    """Move one deployment as far as its strategy allows at `now`: start what is approved, go on with what runs.
+
+    `running(revision)` says whether every gateway runs these routes already; without it that is taken for granted once
+    the challenger has seen a row. Returns what was decided; `.acts` says whether anything changed, `.says` why.
+    """
+    place = look(store, deployment, spec)
+    place = _configured(store, place, spec, now, actor, fence)
+    evidence, findings = _evidence(store, place, now, simulated, running)
+    decision = decide(place.situation, spec.strategy, now, evidence)
+    change = _change(place, decision, now, findings)
+    if change is not None:
+        commit(store, place, change, now, actor, fence)
+    return decision
+
+
+def look(store: Store | Transaction, deployment: str, spec: DeploymentSpec | None = None) -> Place:
+    """The deployment as it stands. Without `spec`, of the model that it serves."""
+    record = store.one(Deployment, name=deployment)
+    model = spec.model if spec else (record.model if record else "")
+    releases = {release.digest: release for release in store.read(Release, model=model, order="number")}
+    champion = _champion(record) if record is not None and record.model == model else None
+    rollout = Rollout.of(record.rollout) if record is not None and champion else None
+    situation = Situation(champion, rollout, _candidate(store, model, releases, champion, rollout))
+    return Place(deployment, spec, record, releases, situation)
+
+
+def _champion(record: Deployment) -> str | None:
+    found = [arm["release"] for arm in record.routes.get("arms", ()) if arm["arm"] == "champion"]
+    return found[0] if found else None
+
+
+def _candidate(
+    store: Store | Transaction,
+    model: str,
+    releases: Mapping[str, Release],
+    champion: str | None,
+    rollout: Rollout | None,
+) -> str | None:
+    """The release to try next: the model's champion in a new deployment, else the newest after what is here."""
+    triable = [release for release in releases.values() if release.state in TRIABLE]
+    if champion is None:
+        alias = store.one(Alias, model=model, alias="champion")
+        serving = [release for release in triable if alias is not None and release.number == alias.number]
+        first = serving or triable[-1:]
+        return first[0].digest if first else None
+    here = [releases[each].number for each in (champion, rollout.release if rollout else champion) if each in releases]
+    later = [release for release in triable if release.number > max(here, default=0)]
+    return later[-1].digest if later else None
+
+
+def _evidence(
+    store: Store, place: Place, now: datetime, simulated: bool, running: Callable[[int], bool] | None
+) -> tuple[Evidence | None, tuple[Finding, ...]]:
+    rollout, canary = place.situation.rollout, place.canary
+    if rollout is None or canary is None or place.record is None:
+        return None, ()
+    runs = running is None or running(place.record.revision)
+    evidence = gather(store, place.name, rollout, canary, now=now, simulated=simulated, running=runs)
+    return evidence, judge(canary, evidence)
+
+
+# ---- from a decision to a change -------------------------------------------------------------------------------------
+
+
+def _change(place: Place, decision: Decision, now: datetime, findings: tuple[Finding, ...]) -> Change | None:
+    """The new state that a decision asks for; None when nothing changes."""
+    match decision:
+        case Start():
+            return _start(place, decision, now)
+        case Advance(to=to, says=says):
+            rollout = _running(place).advanced(to, now)
+            return _tried(place, "rollout.stepped", says, rollout, findings)
+        case Pause(says=says):
+            return _tried(place, "rollout.paused", says, _running(place).paused(), findings)
+        case Promote(says=says):
+            return _promote(place, says, now, findings)
+        case Rollback(says=says):
+            return _roll_back(place, says, findings)
+        case Settle(says=says):
+            return _settle(place, says)
+        case Wait():
+            return None
+        case _:
+            assert_never(decision)
+
+
+def _running(place: Place) -> Rollout:
+    assert place.situation.rollout is not None
+    return place.situation.rollout
+
+
+def _start(place: Place, decision: Start, now: datetime) -> Change:
+    new = decision.release
+    _intact(place, new)
+    champion = place.situation.champion
+    said = f"{place.called(new)}: {decision.says}"
+    if champion is None or decision.how != "canary":
+        states = {new: "live"} | ({champion: "retired"} if champion else {})
+        warm = (champion,) if champion else ()
+        return Change("rollout.replaced", said, new, new, None, warm, states, detail={"first": champion is None})
+    superseded = place.situation.rollout
+    states = {new: "rolling_out"} | ({superseded.release: "retired"} if superseded else {})
+    detail = {"superseded": place.called(superseded.release)} if superseded else {}
+    rollout = Rollout.begin(new, champion, now)
+    return Change("rollout.started", said, new, champion, rollout, place.warm, states, challenger=new, detail=detail)
+
+
+def _intact(place: Place, release: str) -> None:
+    """What was approved is a digest: a body that is not what it says is not put to work."""
+    found = place.releases[release]
+    if digest(found.body) != found.digest:
+        raise Refused("its record was changed after it was made.", where=name(found), hint="Build a new release.")
+
+
+def _tried(place: Place, action: str, says: str, rollout: Rollout, findings: tuple[Finding, ...]) -> Change:
+    said = f"{place.called(rollout.release)}: {says}"
+    return Change(
+        action,
+        said,
+        rollout.release,
+        rollout.champion,
+        rollout,
+        place.warm,
+        challenger=rollout.release,
+        findings=findings,
+    )
+
+
+def _promote(place: Place, says: str, now: datetime, findings: tuple[Finding, ...]) -> Change:
+    rollout = _running(place)
+    new, old = rollout.release, rollout.champion
+    probation = place.canary is not None and bool(place.canary.probation)
+    states = {new: "live"} if probation else {new: "live", old: "retired"}
+    after = rollout.promoted(now) if probation else None
+    said = f"{place.called(new)} is promoted: {says}"
+    return Change("rollout.promoted", said, new, new, after, (old,), states, findings=findings)
+
+
+def _roll_back(place: Place, says: str, findings: tuple[Finding, ...] = ()) -> Change:
+    rollout = _running(place)
+    bad, good = rollout.release, rollout.champion
+    in_probation = rollout.phase == "probation"
+    states = {bad: "rolled_back"} | ({good: "live"} if in_probation else {})
+    warm = tuple(each for each in place.warm if each not in (good, bad))
+    said = f"{place.called(bad)} is rolled back, {place.called(good)} serves: {says}"
+    return Change("rollout.rolled_back", said, bad, good, None, warm, states, findings=findings)
+
+
+def _settle(place: Place, says: str) -> Change:
+    rollout = _running(place)
+    states = {rollout.champion: "retired"}
+    said = f"{place.called(rollout.release)} stays: {says}"
+    return Change("rollout.settled", said, rollout.release, rollout.release, None, place.warm, states)
+
+
+# ---- by hand ---------------------------------------------------------------------------------------------------------
+
+
+def rollback(store: Store, deployment: str, *, actor: str, why: str, fence: Held | None = None) -> Rollback:
+    """Put the last champion back at once, or end the canary that runs. Refused when there is nothing to go back to."""
+    for attempt in range(_ATTEMPTS):
+        place = look(store, deployment)
+        change = _by_hand(place, why)
+        try:
+            commit(store, place, change, store.clock.now(), actor, fence)
+            return Rollback(change.why)
+        except Conflict:
+            if attempt == _ATTEMPTS - 1:
+                raise
+    raise AssertionError
+
+
+def _by_hand(place: Place, why: str) -> Change:
+    if place.record is None or place.situation.champion is None:
+        raise NotFound(f"there is no deployment {place.name!r} that serves.", hint="`yard status` shows those that do.")
+    if place.situation.rollout is not None:
+        return _roll_back(place, why)
+    bad = place.situation.champion
+    if not place.warm:
+        raise Refused(
+            f"there is nothing to roll back to: {place.called(bad)} has no predecessor that is kept warm.",
+            where=place.name,
+        )
+    good = place.warm[0]
+    said = f"{place.called(bad)} is rolled back, {place.called(good)} serves: {why}"
+    return Change("rollout.rolled_back", said, bad, good, None, place.warm[1:], {bad: "rolled_back", good: "live"})
+
+
+def promote(
+    store: Store, deployment: str, spec: DeploymentSpec, *, actor: str, why: str, fence: Held | None = None
+) -> Promote:
+    """Promote the challenger by hand, whatever the guards know. Refused when none is being tried."""
+    place = look(store, deployment, spec)
+    rollout = place.situation.rollout
+    if rollout is None or rollout.phase == "probation":
+        raise Refused("no release is being tried.", where=deployment)
+    now = store.clock.now()
+    change = _promote(place, why, now, ())
+    commit(store, place, change, now, actor, fence)
+    return Promote(change.why)
+
+
+# ---- the one transaction ---------------------------------------------------------------------------------------------
+
+
+def commit(store: Store, place: Place, change: Change, now: datetime, actor: str, fence: Held | None) -> Deployment:
+    """Make a change: routes, states, aliases and the audit entry together. Conflict when the routes moved meanwhile."""
+    detail = {
+        "why": change.why,
+        "release": place.called(change.release),
+        "digest": change.release,
+        "champion": place.called(change.champion),
+        **change.detail,
+    }
+    if change.findings:
+        detail["guards"] = [finding.as_json() for finding in change.findings]
+    subject = f"deployment.{place.name}"
+    with store.transaction(actor=actor, action=change.action, subject=subject, detail=detail, fence=fence) as tx:
+        deployment = _write(tx, place, change, now)
+        for release, state in change.states.items():
+            _move(tx, place, release, state)
+        if change.champion != place.situation.champion:
+            _point(tx, place, "champion", change.champion, now)
+        _point_challenger(tx, place, change, now)
+        tx.detail["revision"] = deployment.revision
+    return deployment
+
+
+def _write(tx: Transaction, place: Place, change: Change, now: datetime) -> Deployment:
+    """The deployment's next revision."""
+    model = place.releases[change.champion].model
+    values: dict[str, Any] = {
+        "model": model,
+        "routes": routes(change.rollout, change.champion, place.canary or Canary(), change.warm),
+        "rollout": change.rollout.as_json() if change.rollout else {},
+        "at": now,
+    }
+    if place.spec is not None:
+        values["policy"] = policy(place.spec)
+    if place.record is None:
+        return tx.add(Deployment(name=place.name, revision=1, **values))
+    revision = place.record.revision + 1
+    if not tx.change(Deployment, {"name": place.name, "revision": place.record.revision}, revision=revision, **values):
+        raise Conflict("its routes were changed a moment ago.", where=place.name, hint="Look again, then decide.")
+    written = tx.one(Deployment, name=place.name)
+    assert written is not None
+    return written
+
+
+def _move(tx: Transaction, place: Place, release: str, state: str) -> None:
+    """Set a release's state. What another deployment serves is not retired; what nobody approved does not start."""
+    found = place.releases.get(release)
+    if found is None:
+        return
+    if state == "retired" and _serves_elsewhere(tx, place, release):
+        return
+    where: dict[str, Any] = {"id": found.id}
+    if state == "rolling_out" and found.state == "live":
+        return
+    if state in ("rolling_out", "live") and release == place.situation.candidate:
+        where["state"] = list(TRIABLE)
+    if not tx.change(Release, where, state=state):
+        raise Conflict("it may not be rolled out any more.", where=name(found))
+
+
+def _serves_elsewhere(tx: Transaction, place: Place, release: str) -> bool:
+    others = [each for each in tx.read(Deployment) if each.name != place.name]
+    return any(arm["release"] == release for each in others for arm in each.routes.get("arms", ()))
+
+
+def _point_challenger(tx: Transaction, place: Place, change: Change, now: datetime) -> None:
+    """Name what is being tried; when that has ended, nobody, unless another deployment is trying something else."""
+    if change.challenger is not None:
+        _point(tx, place, "challenger", change.challenger, now)
+    elif place.situation.rollout is not None:
+        ended = place.releases.get(place.situation.rollout.release)
+        present = tx.one(Alias, model=place.releases[change.champion].model, alias="challenger")
+        if present is not None and ended is not None and present.number == ended.number:
+            _point(tx, place, "challenger", None, now)
+
+
+def _point(tx: Transaction, place: Place, alias: str, release: str | None, now: datetime) -> None:
+    """Let an alias name a release, or nobody."""
+    number = place.releases[release].number if release else NOBODY
+    model = next(iter(place.releases.values())).model
+    present = tx.one(Alias, model=model, alias=alias)
+    if present is None:
+        if number != NOBODY:
+            tx.add(Alias(model=model, alias=alias, number=number, at=now))
+    elif present.number != number:
+        tx.change(Alias, {"id": present.id}, number=number, at=now)
+
+
+# ---- the declared policy of a deployment -----------------------------------------------------------------------------
+
+
+def policy(spec: DeploymentSpec) -> dict[str, Any]:
+    """What a gateway needs to know of the declaration beside the routes: input rules, fallback, output, log, limits."""
+    return spec.model_dump(mode="json", by_alias=True, exclude={"strategy", "was", "model"})
+
+
+def _configured(
+    store: Store, place: Place, spec: DeploymentSpec, now: datetime, actor: str, fence: Held | None
+) -> Place:
+    """Bring a changed policy (or the routes of a changed canary) to the gateways, before anything else is decided."""
+    record, champion = place.record, place.situation.champion
+    if record is None or champion is None:
+        return place
+    wanted = routes(place.situation.rollout, champion, place.canary or Canary(), place.warm)
+    if place.situation.rollout is not None and place.canary is None:
+        wanted = record.routes  # the rollout is about to be ended
+    if record.policy == policy(spec) and record.routes == wanted:
+        return place
+    detail = {"why": "the declaration of the deployment changed"}
+    subject = f"deployment.{place.name}"
+    with store.transaction(actor=actor, action="rollout.configured", subject=subject, detail=detail, fence=fence) as tx:
+        changed = tx.change(
+            Deployment,
+            {"name": place.name, "revision": record.revision},
+            revision=record.revision + 1,
+            policy=policy(spec),
+            routes=wanted,
+            at=now,
+        )
+        if not changed:
+            raise Conflict("its routes were changed a moment ago.", where=place.name)
+    return look(store, place.name, spec)
