@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from decimal import Decimal
 from typing import Annotated, Any, NamedTuple
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
@@ -65,7 +66,11 @@ def parse_duration(value: Any) -> timedelta:
     match = _DURATION.fullmatch(str(value).strip())
     if not match:
         raise ValueError("expected a duration such as 90s, 30m, 6h, 7d or 2w")
-    return timedelta(seconds=float(match[1]) * _UNITS[match[2]])
+    microseconds = Decimal(match[1]) * _UNITS[match[2]] * 1_000_000
+    try:
+        return timedelta(microseconds=int(microseconds.to_integral_value()))
+    except OverflowError:
+        raise ValueError("expected a duration of at most 999999999 days") from None
 
 
 def show_duration(value: timedelta) -> str:
@@ -74,11 +79,17 @@ def show_duration(value: timedelta) -> str:
     >>> show_duration(timedelta(days=7)), show_duration(timedelta(hours=36))
     ('7d', '36h')
     """
-    seconds = value.total_seconds()
+    seconds = Decimal(value // timedelta(microseconds=1)) / 1_000_000
     for unit in "dhm":
         if seconds >= _UNITS[unit] and seconds % _UNITS[unit] == 0:
-            return f"{seconds / _UNITS[unit]:.0f}{unit}"
-    return f"{seconds:g}s"
+            return f"{_digits(seconds / _UNITS[unit])}{unit}"
+    return f"{_digits(seconds)}s"
+
+
+def _digits(number: Decimal) -> str:
+    """A decimal as people write it: every digit, no exponent, no trailing zeros."""
+    text = f"{number:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 class Margin(NamedTuple):
@@ -88,7 +99,8 @@ class Margin(NamedTuple):
     relative: bool
 
     def __str__(self) -> str:
-        return f"{self.amount * 100:g}%" if self.relative else f"{self.amount:g}"
+        amount = Decimal(repr(self.amount))
+        return f"{_digits(amount * 100)}%" if self.relative else _digits(amount)
 
     def absolute(self, reference: float) -> float:
         """The margin in the metric's unit, beside a `reference` value."""
@@ -107,15 +119,15 @@ def parse_margin(value: Any) -> Margin:
     match = re.fullmatch(rf"({_NUMBER})\s*(%|pp)?", text)
     if not match:
         raise ValueError("expected a margin such as 2% (relative), 1pp (percentage points) or 0.01")
-    number = float(match[1])
-    return Margin(number / 100 if match[2] else number, match[2] == "%")
+    number = Decimal(match[1])
+    return Margin(float(number / 100 if match[2] else number), match[2] == "%")
 
 
 def parse_share(value: Any) -> float:
     """Read a share between 0 and 1: `5%` or `0.05`."""
     text = str(value).strip()
     match = re.fullmatch(rf"({_NUMBER})\s*(%)?", text)
-    share = float(match[1]) / (100 if match[2] else 1) if match else -1
+    share = float(Decimal(match[1]) / (100 if match[2] else 1)) if match else -1
     if not 0 <= share <= 1:
         raise ValueError("expected a share such as 5% or 0.05, between 0 and 1")
     return share

@@ -1,0 +1,36 @@
+"""What a declaration must satisfy beyond the form of its keys: one function per rule, in the order they are asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from modelyard.spec.look import Look
+from modelyard.spec.rules.checks import data_checks, model_checks
+from modelyard.spec.rules.functions import functions, hidden_modules
+from modelyard.spec.rules.models import models, splits
+from modelyard.spec.rules.renames import renames
+from modelyard.spec.rules.serving import deployments, strategies
+from modelyard.spec.rules.sources import sources, variables
+from modelyard.spec.rules.tables import datasets, resolve_inputs, table_names, views
+from modelyard.spec.rules.watching import monitors, triggers
+
+RULES: tuple[Callable[[Look], None], ...] = (
+    sources,
+    variables,
+    table_names,
+    datasets,
+    views,
+    data_checks,
+    models,
+    splits,
+    model_checks,
+    functions,
+    hidden_modules,
+    deployments,
+    strategies,
+    monitors,
+    triggers,
+    renames,
+)
+
+__all__ = ["RULES", "resolve_inputs"]

@@ -1,0 +1,78 @@
+"""Rules for deployments: which model, what stands in, how a new release takes over."""
+
+from __future__ import annotations
+
+from modelyard.spec.document import Path
+from modelyard.spec.look import Look
+from modelyard.spec.metrics import PAIRED, RATES
+from modelyard.spec.rules.checks import bounds
+from modelyard.spec.types import Canary, DeploymentSpec, InputRule, Step
+from modelyard.spec.wording import nearest
+
+
+def deployments(look: Look) -> None:
+    """A deployment's model exists, and what its input rules and output ask for can be given."""
+    for name, item in look.spec.deployments.items():
+        path = ("deployments", name)
+        look.refer((*path, "model"), item.model, "models", what="model")
+        for column, rule in item.inputs.items():
+            _input(look, (*path, "inputs", column), rule, item)
+        model = look.spec.models.get(item.model)
+        if model is not None and item.output == "label" and model.task == "regression":
+            look.wrong((*path, "output"), "`output: label` belongs to classification, not to regression.")
+
+
+def _input(look: Look, path: Path, rule: InputRule, item: DeploymentSpec) -> None:
+    if rule.min is not None or rule.max is not None:
+        bounds(look, path, rule)
+    for key in ("missing", "out_of_range", "unknown"):
+        if getattr(rule, key) == "fallback" and item.fallback is None:
+            message = "this falls back, and the deployment has no `fallback`."
+            look.wrong((*path, key), message, "Add fallback: baseline, or fallback: {value: ...}.")
+
+
+def strategies(look: Look) -> None:
+    """A canary goes from shadow over growing traffic to all of it, under guards that can be computed."""
+    for name, item in look.spec.deployments.items():
+        canary = item.strategy.canary
+        if canary is None:
+            continue
+        path = ("deployments", name, "strategy", "canary")
+        _steps(look, path, canary)
+        model = look.spec.models.get(item.model)
+        if model is not None and look.fine("models", item.model, "task"):
+            _guards(look, path, canary, model.task)
+
+
+def _steps(look: Look, path: Path, canary: Canary) -> None:
+    weight = 0.0
+    for index, step in enumerate(canary.steps):
+        place = (*path, "steps", index)
+        given = {"shadow": step.shadow, "traffic": step.traffic}
+        if not look.exactly_one(place, given, among=given, extra=" beside `for`"):
+            continue
+        _step(look, place, step, weight)
+        weight = step.traffic or weight
+    if not canary.steps or canary.steps[-1].traffic != 1:
+        place = (*path, "steps", len(canary.steps) - 1) if canary.steps else (*path, "steps")
+        look.wrong(place, "the last step must be {traffic: 100%}: that is what a promotion is.")
+
+
+def _step(look: Look, path: Path, step: Step, weight: float) -> None:
+    if step.shadow is not None and weight:
+        look.wrong((*path, "shadow"), "shadow steps come before those with traffic.")
+    if step.shadow == 0 or step.traffic == 0:
+        look.wrong((*path, "shadow" if step.shadow == 0 else "traffic"), "expected a share above 0%.")
+    if step.traffic is not None and step.traffic < weight:
+        message = f"traffic must grow from step to step, and falls from {weight:.0%} to {step.traffic:.0%}."
+        look.wrong((*path, "traffic"), message)
+
+
+def _guards(look: Look, path: Path, canary: Canary, task: str) -> None:
+    known = (*RATES, *PAIRED[task])
+    for guard, rule in canary.guard.items():
+        if guard not in known:
+            message = f"`{guard}` cannot guard a rollout of {task}."
+            look.wrong((*path, "guard", guard), message, nearest(guard, known), key=True)
+        elif rule.margin.amount < 0:
+            look.wrong((*path, "guard", guard, "margin"), "expected a margin of at least 0.")

@@ -1,0 +1,29 @@
+"""Keys and values of the design whose behaviour is not built yet; they are refused as such, never ignored.
+
+Paths are dotted; `*` stands for any name, `[]` for any list item.
+"""
+
+from __future__ import annotations
+
+_STRATEGIES = frozenset({"blue_green", "shadow", "ab_test", "champion_challenger", "bandit"})
+
+KEYS: dict[str, frozenset[str]] = {
+    "": frozenset({"kpis", "alerts", "environments", "engines", "online", "plugins"}),
+    "sources.*": frozenset({"table", "stream"}),
+    "datasets.*": frozenset({"engine"}),
+    "features.*": frozenset({"engine", "online", "python"}),
+    "models.*": frozenset({"tune", "artifact", "signature", "members", "charter", "engine", "slo", "only"}),
+    "deployments.*": frozenset({"slo", "only", "input", "every", "replicas", "online", "members", "engine"}),
+    "deployments.*.log": frozenset({"when_full", "retention"}),
+    "deployments.*.strategy": _STRATEGIES,
+    "monitors.*": frozenset({"slo", "only", "kpis"}),
+    "monitors.*.upstream": frozenset({"units", "volume"}),
+    "triggers.*": frozenset({"only", "rollback", "alert"}),
+    "triggers.*.when": frozenset({"not", "data", "kpi"}),
+}
+
+VALUES: dict[str, frozenset[str]] = {
+    "models.*.task": frozenset({"custom"}),
+    "deployments.*.type": frozenset({"batch", "embedded", "stream"}),
+    "deployments.*.strategy": _STRATEGIES,
+}
