@@ -18,11 +18,13 @@ from modelyard.records import Audit
 from modelyard.store import schema
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
 
     from modelyard.store.store import Store
 
 _START = "0" * 64
+_PAGE = 5000
 _HASHED = ("project", "env", "sequence", "at", "actor", "action", "subject", "detail")
 
 
@@ -72,18 +74,21 @@ def head(store: Store) -> Head:
 def verify(store: Store) -> int | None:
     """The first sequence where the chain does not hold (edited, missing, inserted, out of order), or None when all is well."""
     expected, previous = 1, _START
-    with store.database.reading() as connection:
-        rows = connection.execution_options(yield_per=5000).execute(_raw(connection.dialect.name, store.scope))
-        for row in rows:
-            entry = row._asdict()
-            if (
-                entry["sequence"] != expected
-                or entry["previous"] != previous
-                or entry["hash"] != _rehash(entry, previous)
-            ):
-                return expected
-            expected, previous = expected + 1, entry["hash"]
+    for entry in _entries(store):
+        if entry["sequence"] != expected or entry["previous"] != previous or entry["hash"] != _rehash(entry, previous):
+            return expected
+        expected, previous = expected + 1, entry["hash"]
     return None
+
+
+def _entries(store: Store) -> Iterator[dict[str, Any]]:
+    """The chain in order, as text, a page at a time: it may be long."""
+    with store.database.reading() as connection:
+        statement = _raw(connection.dialect.name, store.scope)
+        rows = connection.execute(statement).all()
+        while rows:
+            yield from (row._asdict() for row in rows)
+            rows = connection.execute(statement.where(schema.table(Audit).c.sequence > rows[-1].sequence)).all()
 
 
 def _head(connection: sa.Connection, scope: tuple[str, str]) -> Head:
@@ -108,6 +113,7 @@ def _raw(dialect: str, scope: tuple[str, str]) -> sa.Select[Any]:
         sa.select(*plain, at.label("at"), sa.cast(table.c.detail, sa.Text).label("detail"))
         .where(table.c.project == scope[0], table.c.env == scope[1])
         .order_by(table.c.sequence)
+        .limit(_PAGE)
     )
 
 

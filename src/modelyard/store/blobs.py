@@ -98,13 +98,14 @@ class Blobs:
 def _files(directory: Path) -> dict[str, Path]:
     """All regular files below `directory`, by relative path with `/`."""
     found: dict[str, Path] = {}
-    for entry in os.scandir(directory):
-        if entry.is_dir(follow_symlinks=False):
-            found |= {f"{entry.name}/{name}": path for name, path in _files(Path(entry.path)).items()}
-        elif entry.is_file(follow_symlinks=False):
-            found[entry.name] = Path(entry.path)
-        else:
-            raise InputError("only files and directories can be kept, no links or devices.", where=entry.path)
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                found |= {f"{entry.name}/{name}": path for name, path in _files(Path(entry.path)).items()}
+            elif entry.is_file(follow_symlinks=False):
+                found[entry.name] = Path(entry.path)
+            else:
+                raise InputError("only files and directories can be kept, no links or devices.", where=entry.path)
     return found
 
 

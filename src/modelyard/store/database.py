@@ -7,6 +7,7 @@ one writer at a time (BEGIN IMMEDIATE), PostgreSQL takes an advisory lock until 
 from __future__ import annotations
 
 import hashlib
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -27,6 +28,8 @@ class Database:
     def __init__(self, home: Home) -> None:
         self.home = home
         self.engine = _sqlite(home) if home.database else _postgresql(home)
+        # A store that is dropped without `close` gives its connections back all the same.
+        weakref.finalize(self, self.engine.dispose)
         # Reads need no transaction of their own: each statement sees one state.
         self._readers = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._writers = self.engine.execution_options(yard_writes=True)

@@ -193,4 +193,4 @@ def _set_expiry(store: Store, held: Held, expires: sa.ColumnElement[datetime]) -
 
 def _server_time(plus_seconds: float = 0.0) -> sa.ColumnElement[datetime]:
     """The database server's time: the machines' clocks need not agree."""
-    return sa.func.clock_timestamp(type_=schema.UtcDateTime()) + timedelta(seconds=plus_seconds)
+    return sa.func.clock_timestamp(type_=sa.DateTime(timezone=True)) + timedelta(seconds=plus_seconds)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import fcntl
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
+from typing import IO
 
 import sqlalchemy as sa
 
@@ -17,6 +19,8 @@ from modelyard.store.migrations import REVISIONS, VERSION_TABLE
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _HEAD = REVISIONS[-1]
+# Alembic's `op` and `context` are one for the whole process.
+_ALEMBIC = threading.Lock()
 
 
 def make_ready(home: Home, *, create: bool) -> None:
@@ -61,7 +65,8 @@ def upgrade(connection: sa.Connection, revision: str = "head") -> None:
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
-    command.upgrade(config, revision)
+    with _ALEMBIC:
+        command.upgrade(config, revision)
 
 
 def _revision(database: Database) -> str | None:
@@ -87,7 +92,7 @@ def _files_lock(home: Home, *, exclusive: bool) -> Iterator[None]:
         yield
 
 
-def _readable(path: Path):
+def _readable(path: Path) -> AbstractContextManager[IO[str] | None]:
     return path.open() if path.is_file() else nullcontext(None)
 
 

@@ -158,7 +158,7 @@ def _rows(
     wanted = there if columns is None else [name for name in columns if name in there]
     needed = dict.fromkeys([*wanted, "request_id", "row", "key", "at", "role"])
     connection.execute(
-        f"CREATE TEMP TABLE found AS SELECT {_listed(needed)} FROM {source} WHERE \"at\" >= ? AND \"at\" < ?", [start, end]
+        f'CREATE TEMP TABLE found AS SELECT {_listed(needed)} FROM {source} WHERE "at" >= ? AND "at" < ?', [start, end]
     )
     return _listed(wanted, of="found.")
 
@@ -182,9 +182,7 @@ def _labels(
 
 def _few(connection: duckdb.DuckDBPyConnection, column: str) -> list[str] | None:
     """The distinct values of a column of `found` but for the empty one, or None when they are many."""
-    rows = connection.execute(
-        f"SELECT DISTINCT {column} FROM found WHERE {column} <> '' LIMIT {FEW + 1}"
-    ).fetchall()
+    rows = connection.execute(f"SELECT DISTINCT {column} FROM found WHERE {column} <> '' LIMIT {FEW + 1}").fetchall()
     return None if len(rows) > FEW else [each[0] for each in rows]
 
 

