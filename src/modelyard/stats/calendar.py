@@ -1,7 +1,8 @@
-"""Recognise columns that merely tell the time: a year, a month, a row number. They move in every window, and that is no drift.
+"""Recognise columns that merely tell the time: a year, a month, a row number. They move in every window, and that is
+no drift.
 
-Only calendars that turn slower than windows do are looked for; an hour or a weekday comes round in every window and is judged
-like any other column.
+Only calendars that turn slower than windows do are looked for; an hour or a weekday comes round in every window and
+is judged like any other column.
 """
 
 from __future__ import annotations

@@ -22,7 +22,8 @@ _LONGEST = 80
 
 @dataclass(frozen=True, eq=False)
 class CategoryLayout:
-    """`top`: the most frequent values, in order; `known`: sorted 32-bit hashes of all values seen; `once`: values seen once.
+    """`top`: the most frequent values, in order; `known`: sorted 32-bit hashes of all values seen; `once`: values
+    seen once.
 
     `once / rows` estimates how often even an unchanged world brings a value never seen before (Good 1953).
     """
@@ -58,8 +59,7 @@ def layout(array: pa.Array) -> CategoryLayout:
     codes, words = arrow.codes(array)
     counts = np.bincount(codes[codes >= 0], minlength=len(words))
     texts = words.to_pylist()
-    order = np.lexsort((hashing.texts(words), -counts))[:TOP] if texts else []
-    top = tuple(texts[i] for i in order)
+    top = tuple(texts[i] for i in np.lexsort((hashing.texts(words), -counts))[:TOP]) if texts else ()
     return CategoryLayout("category", top, np.unique(_short(words)), int((counts == 1).sum()), len(words))
 
 

@@ -1,4 +1,5 @@
-"""The checks of one column: each is a test, an effect size with its own limits, and a kind of trouble with its own cure."""
+"""The checks of one column: each is a test, an effect size with its own limits, and a kind of trouble with its own
+cure."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ INFO = 0.02
 
 @dataclass(frozen=True)
 class Limits:
-    """`warn`, `page`: PSI; `alpha`: how rarely an unchanged column leaves its natural variation; `span`: seconds covered."""
+    """`warn`, `page`: PSI; `alpha`: how rarely an unchanged column leaves its natural variation; `span`: seconds
+    covered."""
 
     warn: float
     page: float
@@ -31,7 +33,8 @@ class Limits:
 
 @dataclass(frozen=True)
 class Finding:
-    """One check: `kind` of trouble, `name` of the distance, its size, the test's p-value, and the level its size alone gives."""
+    """One check: `kind` of trouble, `name` of the distance, its size, the test's p-value, and the level its size
+    alone gives."""
 
     kind: str
     name: str
@@ -73,7 +76,9 @@ def _missing(reference: Tally, window: Tally, usual: Natural, limits: Limits) ->
     before, after = share(reference.nulls, reference.rows), share(window.nulls, window.rows)
     p_value = proportions((reference.nulls, reference.rows), (window.nulls, window.rows))
     limit = usual.limit("missing", limits.alpha)
-    return Finding("missing", "missing", abs(after - before), p_value, _share_level(abs(after - before), limit), before, after)
+    return Finding(
+        "missing", "missing", abs(after - before), p_value, _share_level(abs(after - before), limit), before, after
+    )
 
 
 def _schema(reference: Tally, window: Tally) -> list[Finding]:
@@ -100,7 +105,8 @@ def _category(layout: CategoryLayout, reference: Tally, window: Tally, usual: Na
 
 def _number(layout: NumberLayout, reference: Tally, window: Tally, usual: Natural, limits: Limits) -> list[Finding]:
     outside = share(beyond(layout, window), window.count)
-    # The next value leaves the range of m values on either side with probability 2 / (m + 1), whatever its distribution.
+    # The next value leaves the range of m values on either side with probability 2 / (m + 1), whatever its
+    # distribution.
     p_outside = proportions((2, reference.count + 1), (beyond(layout, window), window.count))
     findings = [_excess("range", "outside", 0.0, outside, p_outside, usual, limits)]
     if reference.infinite or window.infinite:
@@ -129,7 +135,10 @@ def _digits(reference: Tally, window: Tally, usual: Natural, limits: Limits) -> 
 
 def _heap(reference: Tally, window: Tally, usual: Natural, limits: Limits) -> Finding:
     growth, place = heap(reference, window)
-    events = (float(reference.buckets[place]), float(reference.count)), (float(window.buckets[place]), float(window.count))
+    events = (
+        (float(reference.buckets[place]), float(reference.count)),
+        (float(window.buckets[place]), float(window.count)),
+    )
     p_value = min(1.0, BUCKETS * proportions(*events))
     limit = usual.limit("heap", limits.alpha)
     return Finding("stuck", "heap", growth, p_value, _share_level(growth, limit), 0.0, growth, limit)
@@ -146,7 +155,9 @@ def _integers(reference: Tally, window: Tally, usual: Natural, limits: Limits) -
 def _infinite(reference: Tally, window: Tally) -> Finding:
     before, after = share(reference.infinite, reference.rows), share(window.infinite, window.rows)
     p_value = proportions((reference.infinite, reference.rows), (window.infinite, window.rows))
-    return Finding("infinite", "infinite", abs(after - before), p_value, _share_level(abs(after - before), 0), before, after)
+    return Finding(
+        "infinite", "infinite", abs(after - before), p_value, _share_level(abs(after - before), 0), before, after
+    )
 
 
 def _excess(

@@ -13,7 +13,8 @@ Layout = NumberLayout | CategoryLayout
 
 
 def distances(layout: Layout, reference: Tally, window: Tally) -> dict[str, float]:
-    """`shift` (root of PSI), `missing`, `outside`, `unseen`, `heap`, `digits` (root of PSI), `integers`: shares and differences.
+    """`shift` (root of PSI), `missing`, `outside`, `unseen`, `heap`, `digits` (root of PSI), `integers`: shares and
+    differences.
 
     A root of PSI moves in proportion to the change, as the shares do, so that spreads of it mean something.
     """

@@ -1,14 +1,15 @@
 """Compare a window with its reference, column by column: is anything new, how much, and of what kind?
 
-Two questions must both be answered yes before a column alarms. Is it more than chance: one test per check, Benjamini-Hochberg
-over all tests of the window at `q`. Is it enough to matter: an effect size of its own per check, beyond what the reference's own
-windows do (`natural`). So an alarm depends neither on the number of rows nor on the season that the reference has seen.
+Two questions must both be answered yes before a column alarms. Is it more than chance: one test per check, Benjamini-
+Hochberg over all tests of the window at `q`. Is it enough to matter: an effect size of its own per check, beyond what
+the reference's own windows do (`natural`). So an alarm depends neither on the number of rows nor on the season that
+the reference has seen.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from modelyard.stats import units
@@ -25,11 +26,13 @@ FEWEST_ROWS = 200
 
 @dataclass(frozen=True)
 class ColumnResult:
-    """What was found of one column (or "(rows)": whole rows). `says` is one sentence for a person.
+    """What was found of one column (or "(rows)": whole rows). `levels` gives each kind's own. `says` is one sentence
+    for a person.
 
-    `psi` is the debiased effect size on the distribution, `p_value` the smallest of the column's tests (before correction);
-    `kinds` the kinds of trouble at `verdict`'s level or lower: distribution, missing, range, unseen, stuck, precision, unit,
-    schema, infinite, duplicates. `before` and `after` are small JSON objects (median, missing, top values).
+    `psi` is the debiased effect size on the distribution, `p_value` the smallest of the column's tests (before
+    correction); `kinds` the kinds of trouble at `verdict`'s level or lower: distribution, missing, range, unseen,
+    stuck, precision, unit, schema, infinite, duplicates. `before` and `after` are small JSON objects (median,
+    missing, top values).
     """
 
     column: str
@@ -41,6 +44,7 @@ class ColumnResult:
     after: dict[str, Any]
     says: str
     effects: dict[str, float]
+    levels: dict[str, Verdict] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """The shape of `yard drift` (DESIGN section 9)."""
@@ -69,9 +73,9 @@ def compare(
 ) -> list[ColumnResult]:
     """One result per column of the reference, and of the current window, worst first; "(rows)" judges repeated rows.
 
-    `warn`, `page`: debiased PSI; `alpha`: how rarely one column of an unchanged world may leave its natural variation in one
-    window; `min_rows` on either side, else insufficient_data; `span`: seconds that the window covers. `current` must have been laid
-    out by `reference`.
+    `warn`, `page`: debiased PSI; `alpha`: how rarely one column of an unchanged world may leave its natural variation
+    in one window; `min_rows` on either side, else insufficient_data; `span`: seconds that the window covers.
+    `current` must have been laid out by `reference`.
     """
     limits = Limits(warn, page, alpha, span)
     few = min(reference.rows, current.rows) < min_rows
@@ -83,7 +87,15 @@ def compare(
     for (name, finding), real in zip(tests, rejected, strict=True):
         kept[name].append(finding if real and not few else replace(finding, level="ok"))
     results = [
-        _result(name, column, current.columns.get(name), kept[name], few=few, rows=(reference.rows, current.rows), floor=min_rows)
+        _result(
+            name,
+            column,
+            current.columns.get(name),
+            kept[name],
+            few=few,
+            rows=(reference.rows, current.rows),
+            floor=min_rows,
+        )
         for name, column in reference.columns.items()
     ]
     results += [_new_column(name, kind) for name, kind in current.extra.items()]
@@ -122,14 +134,19 @@ def _result(
     if current is None:
         level: Verdict = "insufficient_data" if rows[1] == 0 else "page"
         says = f"{name} is gone: the reference has it, the window does not."
-        return ColumnResult(name, level, ("schema",), None, None, before, {}, says, {})
+        return ColumnResult(name, level, ("schema",), None, None, before, {}, says, {}, {"schema": level})
     after = summary(reference.layout, current.tally)
     alarms = [finding for finding in findings if finding.level != "ok"]
     level = max((finding.level for finding in alarms), key=severity, default="ok")
     kinds = tuple(dict.fromkeys(finding.kind for finding in sorted(alarms, key=lambda found: -severity(found.level))))
-    unit = units.change(reference.layout, reference.tally, current.tally) if {"distribution", "range"} & {*kinds} else None
+    levels: dict[str, Verdict] = {}
+    for finding in alarms:
+        levels[finding.kind] = max(levels.get(finding.kind, "ok"), finding.level, key=severity)
+    unit = (
+        units.change(reference.layout, reference.tally, current.tally) if {"distribution", "range"} & {*kinds} else None
+    )
     if unit is not None:
-        kinds, level = ("unit", *kinds), "page"
+        kinds, level, levels["unit"] = ("unit", *kinds), "page", "page"
     effects = {finding.name: finding.effect for finding in findings}
     psi = effects.get("shift")
     p_value = min((finding.p_value for finding in findings), default=None)
@@ -137,12 +154,12 @@ def _result(
         says = f"{name}: {rows[0]} rows in the reference and {rows[1]} in the window; {floor} on both sides are needed."
         return ColumnResult(name, "insufficient_data", (), psi, p_value, before, after, says, effects)
     says = sentence(name, reference, current.tally, alarms, psi, unit)
-    return ColumnResult(name, level, kinds, psi, p_value, before, after, says, effects)
+    return ColumnResult(name, level, kinds, psi, p_value, before, after, says, effects, levels)
 
 
 def _new_column(name: str, kind: str) -> ColumnResult:
     says = f"{name} is new: the reference does not have it."
-    return ColumnResult(name, "info", ("schema",), None, None, {}, {"type": kind}, says, {})
+    return ColumnResult(name, "info", ("schema",), None, None, {}, {"type": kind}, says, {}, {"schema": "info"})
 
 
 def _repeated(findings: list[Finding], *, few: bool) -> list[ColumnResult]:
@@ -152,7 +169,16 @@ def _repeated(findings: list[Finding], *, few: bool) -> list[ColumnResult]:
     before, after = {"repeated": round(found.before, 4)}, {"repeated": round(found.after, 4)}
     says = f"{found.after:.1%} of the rows repeat another row of the window; {found.before:.1%} is usual."
     return [
-        ColumnResult(ROWS, found.level, (found.kind,), None, found.p_value, before, after, says, {"repeated": found.effect})
+        ColumnResult(
+            ROWS,
+            found.level,
+            (found.kind,),
+            None,
+            found.p_value,
+            before,
+            after,
+            says,
+            {"repeated": found.effect},
+            {found.kind: found.level},
+        )
     ]
-
-

@@ -36,7 +36,7 @@ class Groups:
         """(size,) sums."""
         if self.of is None:
             return np.array([values.sum()])
-        return np.bincount(self.of, weights=values, minlength=self.size)
+        return np.bincount(self.of, weights=values, minlength=self.size).astype(np.float64)
 
     def extremes(self, values: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """(size,) smallest and largest; inf and -inf for a group without values."""

@@ -1,8 +1,9 @@
 """Metrics of predictions against labels, and how exactly a window knows them.
 
 `y`: (n,) labels (0/1 for binary tasks, class names for multiclass, numbers for regression); `p`: (n,) predictions or
-probabilities of the positive class, (n, k) for multiclass in the order of `classes`. Rows come in order of time: the standard
-error is a jackknife over consecutive blocks (Künsch 1989), so that neighbours that err alike do not feign certainty.
+probabilities of the positive class, (n, k) for multiclass in the order of `classes`. Rows come in order of time: the
+standard error is a jackknife over consecutive blocks (Künsch 1989), so that neighbours that err alike do not feign
+certainty.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """How far windows of the reference itself lie from the rest of it: what a world without drift does from week to week.
 
-Real streams have seasons and weather: a week is not a fair sample of a year, and columns such as month differ from the rest in
-every week. Each window of the reference is therefore compared with all others (`around`) and with all before it (`ahead`, as a
-deployment will meet the next one). A new window is news only when it lies beyond the prediction interval of those distances:
-mean + t(k-1) x sd x sqrt(1 + 1/k).
+Real streams have seasons and weather: a week is not a fair sample of a year, and columns such as month differ from
+the rest in every week. Each window of the reference is therefore compared with all others (`around`) and with all
+before it (`ahead`, as a deployment will meet the next one). A new window is news only when it lies beyond the
+prediction interval of those distances: mean + t(k-1) x sd x sqrt(1 + 1/k).
 """
 
 from __future__ import annotations
@@ -36,9 +36,8 @@ class Spread:
     mean: float
     sd: float
 
-    def limit(self, alpha: float) -> float:
-        """What the next window exceeds with probability `alpha` when nothing changed; infinite for a single window."""
-        t = float(special.stdtrit(self.count - 1, 1 - alpha))
+    def limit(self, t: float) -> float:
+        """The upper end of the interval for the next window, for a quantile `t` of Student's distribution."""
         return self.mean + t * self.sd * float(np.sqrt(1 + 1 / self.count))
 
 
@@ -50,7 +49,12 @@ class Natural:
 
     def limit(self, name: str, alpha: float) -> float:
         """Where a distance starts to be news; 0 when the reference has too few windows to tell."""
-        return max((spread.limit(alpha) for spread in self.spreads.get(name, ())), default=0.0)
+        spreads = self.spreads.get(name, ())
+        if not spreads:
+            return 0.0
+        # Both series look at the same windows; the longer one tells how well their spread is known.
+        t = float(special.stdtrit(max(spread.count for spread in spreads) - 1, 1 - alpha))
+        return max(spread.limit(t) for spread in spreads)
 
     def __bool__(self) -> bool:
         return bool(self.spreads)
@@ -70,7 +74,8 @@ Variations = dict[int, Natural]
 
 
 def nearest(variations: Variations, span: float | None) -> Natural:
-    """The variation of windows as wide as `span` seconds, or the next narrower ones, which vary more; None = the widest."""
+    """The variation of windows as wide as `span` seconds, or the next narrower ones, which vary more; None = the
+    widest."""
     widths = sorted(width for width, natural in variations.items() if natural)
     if not widths:
         return Natural()

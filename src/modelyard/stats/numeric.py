@@ -1,8 +1,8 @@
 """Numbers: how a reference divides the number line, and how a window is counted in it.
 
 Twenty quantile bins of the reference, with counts of what falls under and over its range; values that hold 5% of the
-reference or more get a cell of their own, so that a heap never blurs a quantile. Sixty-four buckets by hash of the value
-show heaps and lost digits that quantiles cannot see (a stuck sensor inside its range, rounding).
+reference or more get a cell of their own, so that a heap never blurs a quantile. Sixty-four buckets by hash of the
+value show heaps and lost digits that quantiles cannot see (a stuck sensor inside its range, rounding).
 """
 
 from __future__ import annotations

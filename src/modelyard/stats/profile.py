@@ -52,7 +52,8 @@ class Column:
 
 @dataclass(frozen=True, eq=False)
 class Profile:
-    """`rows` counts rows; `ignored` names columns that cannot be profiled, with their type; `sample` samples whole rows.
+    """`rows` counts rows; `ignored` names columns that cannot be profiled, with their type; `sample` samples whole
+    rows.
 
     `extra` names columns that the reference does not have; `repeats` is the natural share of repeated rows in windows.
     """
@@ -75,8 +76,9 @@ class Profile:
     ) -> Profile:
         """The profile of a table (any number of rows, also none), laid out by `reference`, or by itself when None.
 
-        Give a reference its `time` (a column's name, which is then not profiled, or the times themselves) and it learns how far
-        its own windows of these `widths` lie apart, so that its seasons and weather are not taken for drift later.
+        Give a reference its `time` (a column's name, which is then not profiled, or the times themselves) and it
+        learns how far its own windows of these `widths` lie apart, so that its seasons and weather are not taken for
+        drift later.
         """
         if reference is not None:
             return cls.of_groups(table, Groups(), reference)[0]
@@ -92,7 +94,9 @@ class Profile:
         """One profile per group of rows, all counted in one pass."""
         arrays = {name: arrow.plain(table[name]) for name in table.column_names}
         counted = {
-            name: count(arrays[name], column.layout, groups) for name, column in reference.columns.items() if name in arrays
+            name: count(arrays[name], column.layout, groups)
+            for name, column in reference.columns.items()
+            if name in arrays
         }
         extra = {name: str(array.type) for name, array in arrays.items() if name not in reference.known_names}
         sizes = groups.where(np.ones(table.num_rows, dtype=bool))
@@ -109,7 +113,7 @@ class Profile:
 
     @classmethod
     def merge(cls, profiles: Sequence[Profile]) -> Profile:
-        """The profile of all rows together; all must have been laid out by the same reference (ValueError otherwise)."""
+        """The profile of all rows together; all must have been laid out by one reference (else ValueError)."""
         if not profiles:
             return cls({}, 0, rows.merge([]))
         names = dict.fromkeys(name for profile in profiles for name in profile.columns)
@@ -247,7 +251,8 @@ def _reference(table: pa.Table, seconds: arrow.Floats, divisions: dict[int, Grou
 
 def _column(array: pa.Array, layout: Layout, seconds: arrow.Floats, divisions: dict[int, Groups]) -> Column:
     variations = {
-        width: natural.of_windows(array, layout, count(array, layout, groups), groups) for width, groups in divisions.items()
+        width: natural.of_windows(array, layout, count(array, layout, groups), groups)
+        for width, groups in divisions.items()
     }
     told = calendar.follows(array, layout, seconds) if len(seconds) else ""
     return Column(layout, count(array, layout, Groups())[0], variations, told)
@@ -261,8 +266,8 @@ def _repeats(hashes: hashing.Hashes, groups: Groups) -> natural.Natural:
 def _divisions(seconds: arrow.Floats, widths: Sequence[timedelta]) -> dict[int, Groups]:
     """Rows by windows of time, counted back from the last row, by the windows' width in seconds.
 
-    There are at least 8 windows (a width is narrowed if need be); of more than 53, all before the last 52 are one group. Rows
-    without time go with the oldest.
+    There are at least 8 windows (a width is narrowed if need be); of more than 53, all before the last 52 are one
+    group. Rows without time go with the oldest.
     """
     start, end = float(np.nanmin(seconds)), float(np.nanmax(seconds))
     age = end - np.where(np.isfinite(seconds), seconds, start)
@@ -278,7 +283,10 @@ def _windows(age: arrow.Floats, width: int) -> Groups:
 
 def _merge(columns: Sequence[Column], name: str) -> Column:
     layout = columns[0].layout
-    if any(column.layout is not layout and digest(column.layout.to_json()) != digest(layout.to_json()) for column in columns):
+    if any(
+        column.layout is not layout and digest(column.layout.to_json()) != digest(layout.to_json())
+        for column in columns
+    ):
         raise ValueError(f"{name}: profiles laid out by different references cannot be merged")
     return Column(layout, tally.merge([column.tally for column in columns]))
 

@@ -1,7 +1,8 @@
 """A sample of whole rows by hash: how many rows are repeated, and how many a former window held already.
 
-Keeps the smallest distinct row hashes with how often each came (bottom-k, Cohen & Kaplan 2007): a fair sample of the distinct
-rows that merges exactly, because a hash among the smallest of a union is among the smallest of every part that holds it.
+Keeps the smallest distinct row hashes with how often each came (bottom-k, Cohen & Kaplan 2007): a fair sample of the
+distinct rows that merges exactly, because a hash among the smallest of a union is among the smallest of every part
+that holds it.
 """
 
 from __future__ import annotations

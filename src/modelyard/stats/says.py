@@ -60,8 +60,8 @@ def _part(finding: Finding, layout: Layout, window: Tally, before: dict[str, Any
             seen = "" if times else f"; now {_short(window.low)} to {_short(window.high)}"
             return f"{finding.after:.1%} lie out of the known range {known}{seen}"
         case "stuck":
-            value = next(iter(window.piles), None)
-            return f"one value{'' if value is None else f' ({_short(float(value))})'} holds {finding.effect:.1%} more of the rows"
+            value = next((f" ({_short(float(pile))})" for pile in window.piles), "")
+            return f"one value{value} holds {finding.effect:.1%} more of the rows"
         case "precision" if finding.name == "integers":
             return f"whole numbers {finding.before:.1%} → {finding.after:.1%}: rounded differently"
         case "precision":

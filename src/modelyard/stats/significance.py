@@ -1,7 +1,7 @@
 """Tests between two windows of counts, and the effect size that goes with them.
 
-Two-sample chi-squared with rare cells pooled; an exact conditional test for rare events; Benjamini and Hochberg (1995) over
-all of them; the population stability index less its expectation under no change, (K-1)(1/n + 1/m).
+Two-sample chi-squared with rare cells pooled; an exact conditional test for rare events; Benjamini and Hochberg
+(1995) over all of them; the population stability index less its expectation under no change, (K-1)(1/n + 1/m).
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def pool(first: Counts, second: Counts) -> tuple[Counts, Counts]:
 
 
 def chi_squared(first: Counts, second: Counts) -> float:
-    """The p-value of equal distributions behind two samples of counts, rare cells pooled; 1 when nothing can be said."""
+    """The p-value of equal distributions behind two counts, rare cells pooled; 1 when nothing can be said."""
     a, b = pool(first, second)
     n, m = int(a.sum()), int(b.sum())
     used = a + b > 0

@@ -1,7 +1,7 @@
 """What is counted of one column in one window: integer cells and shifted sums, so that merging is addition.
 
-Counts merge exactly, in any order and grouping. `piles` and `fresh` are hints for sentences (the heaviest values), kept short
-by dropping the lightest, and are the only fields for which the order of merging may matter.
+Counts merge exactly, in any order and grouping. `piles` and `fresh` are hints for sentences (the heaviest values),
+kept short by dropping the lightest, and are the only fields for which the order of merging may matter.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ def _no_counts() -> Counts:
 class Tally:
     """Counts of one column, laid out by the reference's layout.
 
-    `cells` numbers: under, bins, over, heavy values; categories: top values, other, unseen. `buckets`: values by 64 hashes of
-    the value. `integers`, `infinite`, `mismatched` (cannot be read as the reference's kind) are counts of rows.
-    `total`, `squares`: sums of z and z^2, z = (value - center) / spread of the layout. `outside`: values out of the reference's
-    range by logarithmic bucket. `types`: the kinds of Arrow types seen.
+    `cells` numbers: under, bins, over, heavy values; categories: top values, other, unseen. `buckets`: values by 64
+    hashes of the value. `integers`, `infinite`, `mismatched` (cannot be read as the reference's kind) are counts of
+    rows. `total`, `squares`: sums of z and z^2, z = (value - center) / spread of the layout. `outside`: values out of
+    the reference's range by logarithmic bucket. `types`: the kinds of Arrow types seen.
     """
 
     rows: int = 0
@@ -55,7 +55,7 @@ class Tally:
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object; what is zero or empty is left out."""
-        plain: dict[str, Any] = {name: getattr(self, name) for name in _SUMMED + ("low", "high") + _HINTS + ("outside",)}
+        plain: dict[str, Any] = {name: getattr(self, name) for name in (*_SUMMED, "low", "high", *_HINTS, "outside")}
         plain |= {"cells": self.cells.tolist(), "buckets": self.buckets.tolist(), "types": sorted(self.types)}
         return {name: value for name, value in plain.items() if value is not None and value not in (0, [], {})}
 
@@ -92,7 +92,7 @@ def merge(tallies: Sequence[Tally]) -> Tally:
 
 
 def minus(whole: Tally, part: Tally) -> Tally:
-    """The counts of `whole` without `part`, which is one of its windows (extremes and hints stay those of the whole)."""
+    """The counts of `whole` without `part`, which is one of its windows (extremes stay those of the whole)."""
     return Tally(
         **{name: getattr(whole, name) - getattr(part, name) for name in _SUMMED},
         cells=whole.cells - part.cells,

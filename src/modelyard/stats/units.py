@@ -27,8 +27,8 @@ class Unit:
     def explains(self, before: Moments, after: Moments) -> bool:
         """Whether the window is the reference in this unit.
 
-        Quartiles agree within 20% of their distance (and 5% of size: that of the bins). A small factor could as well be a
-        season, so then mean and deviation, which are known exactly, must agree too, within 3% and 10%.
+        Quartiles agree within 20% of their distance (and 5% of size: that of the bins). A small factor could as well
+        be a season, so then mean and deviation, which are known exactly, must agree too, within 3% and 10%.
         """
         wanted = sorted(value * self.factor + self.offset for value in before.quartiles)
         width = wanted[-1] - wanted[0]

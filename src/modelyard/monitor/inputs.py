@@ -1,0 +1,120 @@
+"""Judge a window's inputs and predictions against the training rows of the release that served, kinds apart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from modelyard.monitor import reference, segments
+from modelyard.monitor.seen import Seen, unknown
+from modelyard.records import Release
+from modelyard.spec.types import Monitor
+from modelyard.stats import ColumnResult, Profile, Verdict, compare, severity
+from modelyard.store import Store
+
+KINDS: dict[str, tuple[str, ...]] = {
+    "drift": ("distribution", "range", "unseen", "unit", "stuck", "precision"),
+    "missing": ("missing", "infinite"),
+    "schema": ("schema",),
+    "duplicates": ("duplicates",),
+}
+"""The kinds of observation, and the kinds of finding that each is made of: every one has another cure."""
+SHOWN = 5
+
+
+def look(store: Store, monitor: Monitor, now: datetime) -> list[Seen]:
+    """Drift, missing, schema and duplicates in the window that ends now; kinds that are not declared are left out."""
+    kinds = [kind for kind in KINDS if _declared(monitor, kind)]
+    if not kinds:
+        return []
+    release = reference.champion(store, monitor.deployment)
+    known = reference.profile(store, release)
+    if release is None or known is None:
+        why = "no release serves yet" if release is None else "the release has no profile of its training rows"
+        return [unknown(kind, why) for kind in kinds]
+    found = segments.hours(store, monitor.deployment, release, now - monitor.window, now)
+    window = Profile.merge([hour.profile for hour in found])
+    if window.rows < monitor.min_rows:
+        name = f"{release.model}@{release.number}"
+        why = f"{name} answered {window.rows} rows in the window, {monitor.min_rows} are needed"
+        return [unknown(kind, why, rows=window.rows, release=release.digest) for kind in kinds]
+    times = [hour.start for hour in found]
+    return judge(monitor, release, known, window, span=(max(times) - min(times) + timedelta(hours=1)), kinds=kinds)
+
+
+def judge(
+    monitor: Monitor, release: Release, known: Profile, window: Profile, *, span: timedelta, kinds: Sequence[str]
+) -> list[Seen]:
+    """One thing seen per kind, from the comparison of all columns."""
+    watched = known if monitor.drift.columns is None else known.only((*monitor.drift.columns, segments.PREDICTION))
+    results = compare(
+        watched,
+        window,
+        warn=monitor.drift.warn,
+        page=monitor.drift.page,
+        alpha=alpha(monitor, len(watched.columns)),
+        min_rows=monitor.min_rows,
+        span=span.total_seconds(),
+    )
+    judged = [result for result in results if result.verdict != "insufficient_data"]
+    if not judged:
+        why = f"the training rows of {release.model}@{release.number} are too few ({known.rows})"
+        return [unknown(kind, why, rows=window.rows, release=release.digest) for kind in kinds]
+    return [_seen(kind, release, window, judged) for kind in kinds]
+
+
+def alpha(monitor: Monitor, columns: int) -> float:
+    """How rarely one column of an unchanged world may leave its natural variation in one window, by the declared
+    budget.
+
+    The budget is shared by all columns and by the windows of its period. Windows overlap, so that each has several
+    chances: a quarter of the share is given.
+    """
+    budget = monitor.drift.false_alarms
+    looks = max(budget.per / monitor.window, 1.0) * max(columns, 1)
+    return min(max(budget.count / looks / 4, 1e-6), 1e-2)
+
+
+def _declared(monitor: Monitor, kind: str) -> bool:
+    upstream = monitor.upstream
+    return {
+        "drift": monitor.drift.enabled,
+        "missing": upstream.missing,
+        "schema": upstream.schema_,
+        "duplicates": upstream.duplicates,
+    }[kind]
+
+
+def _seen(kind: str, release: Release, window: Profile, results: list[ColumnResult]) -> Seen:
+    levels = {result.column: _level(kind, result) for result in results}
+    moved = [result for result in results if levels[result.column] != "ok"]
+    moved.sort(key=lambda result: (-severity(levels[result.column]), -(result.psi or 0.0)))
+    worst = levels[moved[0].column] if moved else "ok"
+    alarming = [result for result in moved if severity(levels[result.column]) >= 2]
+    detail = {
+        "rows": window.rows,
+        "release": release.digest,
+        "reference": f"{release.model}@{release.number}",
+        "columns": [{**result.as_json(), "level": levels[result.column]} for result in moved],
+    }
+    if kind == "drift":
+        detail["psi"] = {result.column: round(result.psi, 4) for result in results if result.psi is not None}
+    return Seen(kind, worst, _says(kind, alarming, len(results)), detail)
+
+
+def _level(kind: str, result: ColumnResult) -> Verdict:
+    found: list[Verdict] = [result.levels.get(each, "ok") for each in KINDS[kind]]
+    return max(found, key=severity)
+
+
+def _says(kind: str, alarming: list[ColumnResult], columns: int) -> str:
+    if not alarming:
+        return {
+            "drift": f"all {columns} columns lie within what is usual",
+            "missing": "no more is missing than is usual",
+            "schema": "the columns and their types are those of training",
+            "duplicates": "no more rows repeat than is usual",
+        }[kind]
+    told = " ".join(result.says for result in alarming[:SHOWN])
+    more = f" And {len(alarming) - SHOWN} more columns." if len(alarming) > SHOWN else ""
+    return told + more

@@ -1,0 +1,108 @@
+"""Judge the quality of answers by their labels, once these have had the time to come.
+
+Rows are taken by the time of their prediction, and only when they are older than labels usually need: labels that
+come early are no fair sample. What the metric is on younger rows is unknown, and said to be.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from modelyard.monitor import reference
+from modelyard.monitor.seen import Seen, unknown
+from modelyard.records import Release
+from modelyard.spec.types import Monitor, Quality, Spec
+from modelyard.stats.metrics import Estimate, estimate
+from modelyard.store import Store, predictions
+
+_COLUMNS = ("at", "release", "role", "error", "prediction", "predictions")
+
+
+def look(store: Store, spec: Spec, monitor: Monitor, now: datetime) -> list[Seen]:
+    """The declared metric on the latest `window` of rows whose labels are mature; empty when none is declared."""
+    if monitor.quality is None:
+        return []
+    release = reference.champion(store, monitor.deployment)
+    if release is None:
+        return [unknown("quality", "no release serves yet")]
+    end = now - delay(spec, release)
+    rows = cohort(store, monitor.deployment, release, end - monitor.window, end, now)
+    return [
+        judge(
+            monitor.quality,
+            spec.models[release.model].task,
+            rows,
+            reference.classes(store, release),
+            monitor.min_rows,
+            end,
+        )
+    ]
+
+
+def delay(spec: Spec, release: Release) -> timedelta:
+    """How old a row must be: declared as the split's `mature`, else the 95th percentile of the delay seen in
+    training."""
+    declared = spec.models[release.model].split.mature
+    if declared is not None:
+        return declared
+    learned = release.body.get("label_delay_seconds") or {}
+    return timedelta(seconds=float(learned.get("p95") or 0.0))
+
+
+def cohort(store: Store, deployment: str, release: Release, start: datetime, end: datetime, now: datetime) -> pa.Table:
+    """The rows that `release` answered in [start, end), with labels where they are known by `now`, in order of time."""
+    rows = predictions.window(store, deployment, start=start, end=end, columns=_COLUMNS, known_by=now)
+    mine = pc.and_(pc.equal(rows["role"], "answer"), pc.equal(rows["release"], release.digest))
+    return rows.filter(pc.and_(mine, pc.equal(rows["error"], "")))
+
+
+def judge(quality: Quality, task: str, rows: pa.Table, classes: tuple[str, ...], min_rows: int, end: datetime) -> Seen:
+    """Warn when the metric breaches its bounds, page when its whole 95% interval does."""
+    labelled = rows.filter(pc.is_valid(rows["label"]))
+    detail: dict[str, Any] = {
+        "metric": quality.metric,
+        "rows": rows.num_rows,
+        "labelled": labelled.num_rows,
+        "mature_until": end.isoformat(),
+    }
+    if labelled.num_rows < min_rows:
+        why = f"{labelled.num_rows} of {rows.num_rows} mature answers have a label, {min_rows} are needed"
+        return unknown("quality", why, **detail)
+    y, p = _arrays(labelled, task)
+    found = estimate(task, quality.metric, y, p, classes)
+    if found.value is None or not np.isfinite(found.value):
+        return unknown("quality", found.why or f"{quality.metric} is not a number here", **detail)
+    interval = found.interval
+    detail |= {"value": found.value, "interval": list(interval) if interval else None}
+    return Seen("quality", _level(quality, found), _says(quality, found), detail)
+
+
+def _arrays(rows: pa.Table, task: str) -> tuple[Any, np.ndarray]:
+    if task == "multiclass_classification":
+        return rows["label"].to_pylist(), np.array(rows["predictions"].to_pylist(), dtype=np.float64)
+    return rows["label"].cast(pa.float64()).to_numpy(), rows["prediction"].to_numpy()
+
+
+def _level(quality: Quality, found: Estimate) -> Any:
+    assert found.value is not None, "only known values are judged"
+    low, high = found.interval or (-np.inf, np.inf)
+    if (quality.min is not None and high < quality.min) or (quality.max is not None and low > quality.max):
+        return "page"
+    breached = (quality.min is not None and found.value < quality.min) or (
+        quality.max is not None and found.value > quality.max
+    )
+    return "warn" if breached else "ok"
+
+
+def _says(quality: Quality, found: Estimate) -> str:
+    interval = found.interval
+    between = f" (95%: {interval[0]:.4g} to {interval[1]:.4g})" if interval else ""
+    bounds = [f"at least {quality.min:g}"] if quality.min is not None else []
+    bounds += [f"at most {quality.max:g}"] if quality.max is not None else []
+    wanted = f", {' and '.join(bounds)} is wanted" if bounds else ""
+    return f"{quality.metric} is {found.value:.4g}{between} on {found.rows} labelled answers{wanted}"

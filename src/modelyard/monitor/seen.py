@@ -1,0 +1,23 @@
+"""What one look at a window gives, before it is recorded: a level, a sentence, and the figures behind them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from modelyard.records import Level
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One kind of thing seen in a window."""
+
+    kind: str
+    level: Level
+    says: str
+    detail: dict[str, Any] = field(default_factory=dict)
+
+
+def unknown(kind: str, why: str, **detail: Any) -> Seen:
+    """Too little is known to say anything; never taken for health."""
+    return Seen(kind, "insufficient_data", f"insufficient data: {why}", {"why": why, **detail})

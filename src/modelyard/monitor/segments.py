@@ -1,0 +1,161 @@
+"""Profiles of the prediction log: built once from each segment, per release and hour, and merged for every window
+after."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from modelyard.digest import canonical
+from modelyard.monitor import reference
+from modelyard.records import Release, Segment
+from modelyard.stats import Groups, Profile
+from modelyard.store import Blobs, Held, Store
+
+FORMAT = 1
+HOUR = 3_600_000_000
+PREDICTION = "prediction"
+_BACK = 20
+
+
+@dataclass(frozen=True)
+class Hour:
+    """What one release answered in one hour."""
+
+    start: datetime
+    release: str
+    profile: Profile
+
+
+def profile_segments(store: Store, name: str, *, fence: Held | None = None, actor: str = "system") -> int:
+    """Profile every segment of deployment `name` that is not yet; returns how many there were.
+
+    A crash in between costs nothing: profiles are content-addressed, and the records that name them come last.
+    """
+    new = store.read(Segment, deployment=name, profile="", order="id")
+    if not new:
+        return 0
+    profiles = {segment.name: store.blobs.put(canonical(_profile(store, segment))) for segment in new}
+    with store.transaction(
+        actor=actor,
+        action="monitor.profiled",
+        subject=f"deployment.{name}",
+        detail={"segments": len(new), "rows": sum(segment.rows for segment in new)},
+        fence=fence,
+    ) as transaction:
+        for segment, digest in profiles.items():
+            transaction.change(Segment, {"deployment": name, "name": segment}, profile=digest)
+    return len(new)
+
+
+def hours(store: Store, deployment: str, release: Release, start: datetime, end: datetime) -> list[Hour]:
+    """What `release` answered in the hours that begin in [start, end), from stored profiles alone."""
+    digest = release.body.get("reference")
+    if not digest:
+        return []
+    found = store.read(Segment, deployment=deployment, end__ge=start, start__lt=end, profile__ne="")
+    each = (hour for segment in found for hour in _read(store.blobs, segment.profile, release.digest, digest))
+    return [hour for hour in each if start <= hour.start < end]
+
+
+@lru_cache(maxsize=1024)
+def _read(blobs: Blobs, digest: str, release: str, against: str) -> tuple[Hour, ...]:
+    known = reference.read(blobs, against)
+    return tuple(
+        Hour(datetime.fromisoformat(group["hour"]), release, Profile.from_json(group["profile"], known))
+        for group in json.loads(blobs.get(digest))["groups"]
+        if group["release"] == release
+    )
+
+
+def _profile(store: Store, segment: Segment) -> dict[str, Any]:
+    table = _rows(store, segment)
+    answers = table.filter(pc.equal(table["role"], "answer"))
+    groups: list[dict[str, Any]] = []
+    for digest in sorted(pc.unique(answers["release"]).to_pylist()):
+        mine = answers.filter(pc.equal(answers["release"], digest))
+        release = reference.by_digest(store, digest)
+        known = reference.profile(store, release)
+        if release is not None and known is not None:
+            groups += _hours(mine, digest, known, reference.classes(store, release))
+    return {"format": FORMAT, "segment": segment.name, "groups": groups}
+
+
+def _hours(rows: pa.Table, digest: str, known: Profile, classes: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+    at = rows["at"].cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()).to_numpy()
+    starts, place = np.unique(at // HOUR, return_inverse=True)
+    watched = inputs(rows, classes)
+    watched = watched.select([name for name in watched.column_names if name != PREDICTION or name in known.columns])
+    for hour, profile in zip(starts, Profile.of_groups(watched, Groups(len(starts), place), known), strict=True):
+        start = datetime.fromtimestamp(int(hour) * 3600, UTC)
+        yield {"release": digest, "hour": start.isoformat(), "profile": profile.to_json(layouts=False)}
+
+
+def inputs(rows: pa.Table, classes: tuple[str, ...]) -> pa.Table:
+    """The inputs of logged rows by their own names, and the prediction beside them (of multiclass models the
+    likeliest class).
+
+    What the input policy filled in counts as missing, as it came.
+    """
+    names = [name for name in rows.column_names if name.startswith("in.")]
+    arrays = {name.removeprefix("in."): rows[name] for name in names}
+    for name, filled in _filled(rows).items():
+        if name in arrays:
+            arrays[name] = pc.if_else(pa.array(filled), pa.scalar(None, arrays[name].type), arrays[name])
+    return pa.table({**arrays, PREDICTION: prediction(rows, classes)})
+
+
+def prediction(rows: pa.Table, classes: tuple[str, ...]) -> pa.Array | pa.ChunkedArray:
+    """What the model answered, null where the fallback did."""
+    if classes and "predictions" in rows.column_names:
+        chosen = [classes[int(np.argmax(each))] if each else None for each in rows["predictions"].to_pylist()]
+        values: pa.Array | pa.ChunkedArray = pa.array(chosen, pa.string())
+        if values.null_count == len(values):
+            values = rows[PREDICTION]
+    else:
+        values = rows[PREDICTION]
+    return pc.if_else(rows["fallback"], pa.scalar(None, values.type), values)
+
+
+def _filled(rows: pa.Table) -> dict[str, np.ndarray]:
+    """Per input, in which rows the policy filled in a missing value, from the rows' warnings."""
+    filled: dict[str, np.ndarray] = {}
+    told = rows["warnings"].to_numpy(zero_copy_only=False)
+    for row in np.flatnonzero(told != "[]"):
+        for warning in json.loads(told[row] or "[]"):
+            if warning["code"] == "missing":
+                name = warning["pointer"].rpartition("/")[2]
+                filled.setdefault(name, np.zeros(len(rows), dtype=bool))[row] = True
+    return filled
+
+
+def _rows(store: Store, segment: Segment) -> pa.Table:
+    """The rows of one segment: those of the files that its version of the table added.
+
+    The version is checked by the number of rows and their times, for a mover that crashed between table and record
+    may have written down a later one.
+    """
+    table = store.table(f"predictions/{segment.deployment}")
+    for version in range(segment.table_version, max(segment.table_version - _BACK, -1), -1):
+        earlier = set(table.files(version - 1)) if version else set()
+        added = [path for path in table.files(version) if path not in earlier]
+        if added and sum(pq.read_metadata(path).num_rows for path in added) == segment.rows:
+            found = pa.concat_tables([pq.read_table(path) for path in added], promote_options="permissive")
+            span = pc.min_max(found["at"]).as_py()
+            if (span["min"], span["max"]) == (segment.start, segment.end):
+                return found
+    found = pa.concat_tables([pq.read_table(path) for path in table.files()], promote_options="permissive")
+    inside = pc.and_(
+        pc.greater_equal(found["at"], pa.scalar(segment.start, found["at"].type)),
+        pc.less_equal(found["at"], pa.scalar(segment.end, found["at"].type)),
+    )
+    return found.filter(inside)
