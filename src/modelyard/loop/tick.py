@@ -7,7 +7,7 @@ the next tick simply goes on.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from modelyard import monitor, release, serve, triggers
 from modelyard.errors import LeaseLost, YardError
@@ -15,6 +15,7 @@ from modelyard.loop import apply as applying
 from modelyard.loop import upstream
 from modelyard.loop.freshness import newest
 from modelyard.loop.ground import survey
+from modelyard.loop.refresh import refresh
 from modelyard.loop.yard import Yard
 from modelyard.plan import Step, TrainModel
 from modelyard.records import Request
@@ -36,8 +37,14 @@ def collect(turn: Turn) -> None:
         monitor.profile_segments(turn.yard.store, name, fence=turn.held)
 
 
-def observe(turn: Turn) -> None:
-    """Let every monitor that is due look at its window."""
+def take_in(turn: Turn) -> None:
+    """Append what is new in the sources, and take the labels among it. A simulation brings both itself."""
+    if not turn.yard.simulated:
+        refresh(turn.yard, turn.held)
+
+
+def observe(turn: Turn, *, now_or_never: bool = False) -> None:
+    """Let every monitor that is due look at its window; all of them with `now_or_never`."""
     yard = turn.yard
     for name in yard.project.spec.monitors:
         monitor.observe(
@@ -48,6 +55,7 @@ def observe(turn: Turn) -> None:
             actor=yard.actor,
             fence=turn.held,
             source_times=lambda: newest(yard),
+            force=now_or_never,
         )
 
 
@@ -89,12 +97,20 @@ def roll_out(turn: Turn) -> None:
     applying.roll_out(turn.yard, turn.held)
 
 
-TICK: tuple[Callable[[Turn], None], ...] = (collect, observe, decide, react, approve, roll_out)
+TICK: tuple[Callable[[Turn], None], ...] = (collect, take_in, observe, decide, react, approve, roll_out)
+
+
+def look(yard: Yard, held: Held) -> None:
+    """Let every monitor look now, whether it is due or not."""
+    turn = Turn(yard, held)
+    collect(turn)
+    take_in(turn)
+    observe(turn, now_or_never=True)
 
 
 def tick(yard: Yard, held: Held) -> None:
     """Turn once. A failing part is told and does not keep the others from their work; a lost lease ends the turn."""
-    turn = Turn(replace(yard), held)
+    turn = Turn(yard, held)
     for part in TICK:
         try:
             part(turn)
