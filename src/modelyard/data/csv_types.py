@@ -1,0 +1,167 @@
+"""Which type a CSV column has: the narrowest that every value of the file fits, not only the first ones.
+
+A first look at some rows leaves few candidates per column; one pass over the file then counts the values each of them
+cannot read. Text with leading zeros is an identifier and stays text; so do dates that could be read day or month first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import duckdb
+
+from modelyard.errors import DataError
+from modelyard.features.sql import identifier
+
+_ZONE = r"'[0-9](Z|[+-][0-9]{2}(:?[0-9]{2})?)$'"
+_LEADING_ZERO = "regexp_matches({c}, '^\\s*[-+]?0[0-9]')"
+_PLAIN = "NOT contains({c}, '_')"
+_SAMPLE = 2000
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One way to read text: `fits` says whether a value can be, `value` reads it (SQL with {c} for the text)."""
+
+    kind: str
+    fits: str
+    value: str
+    note: str = ""
+
+
+def _format(pattern: str, kind: str) -> Reading:
+    value = f"try_strptime({{c}}, '{pattern}')"
+    return Reading(kind, f"{value} IS NOT NULL", f"CAST({value} AS {kind})", note=pattern)
+
+
+_BOOLEAN = Reading("BOOLEAN", "lower(trim({c})) IN ('true', 'false')", "CAST(trim({c}) AS BOOLEAN)")
+_INTEGER = Reading(
+    "BIGINT",
+    "TRY_CAST({c} AS BIGINT) IS NOT NULL AND NOT contains({c}, '.') AND NOT contains(lower({c}), 'e')"
+    f" AND {_PLAIN} AND NOT {_LEADING_ZERO}",
+    "CAST({c} AS BIGINT)",
+)
+_NUMBER = Reading(
+    "DOUBLE", f"TRY_CAST({{c}} AS DOUBLE) IS NOT NULL AND {_PLAIN} AND NOT {_LEADING_ZERO}", "CAST({c} AS DOUBLE)"
+)
+_DATES = (
+    Reading("DATE", "TRY_CAST({c} AS DATE) IS NOT NULL AND length(trim({c})) <= 10", "CAST({c} AS DATE)"),
+    *(_format(pattern, "DATE") for pattern in ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y")),
+)
+_TIMES = (
+    Reading(
+        "TIMESTAMP",
+        f"TRY_CAST({{c}} AS TIMESTAMP) IS NOT NULL AND NOT regexp_matches({{c}}, {_ZONE})",
+        "CAST({c} AS TIMESTAMP)",
+    ),
+    Reading(
+        "TIMESTAMP WITH TIME ZONE",
+        f"TRY_CAST({{c}} AS TIMESTAMPTZ) IS NOT NULL AND regexp_matches({{c}}, {_ZONE})",
+        "CAST({c} AS TIMESTAMPTZ)",
+    ),
+    *(
+        _format(f"{day} {clock}", "TIMESTAMP")
+        for day in ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y")
+        for clock in ("%H:%M", "%H:%M:%S")
+    ),
+)
+_TEXT = Reading("VARCHAR", "TRUE", "{c}")
+_NOTHING = Reading('"NULL"', "TRUE", "CAST(NULL AS VARCHAR)")
+
+_ANY = (_BOOLEAN, _INTEGER, _NUMBER, *_DATES, *_TIMES)
+_DECLARED: dict[str, tuple[Reading, ...]] = {
+    "string": (_TEXT,),
+    "int": (
+        Reading(
+            "BIGINT",
+            "TRY_CAST({c} AS DOUBLE) = floor(TRY_CAST({c} AS DOUBLE)) AND TRY_CAST({c} AS BIGINT) IS NOT NULL",
+            "CAST({c} AS BIGINT)",
+        ),
+    ),
+    "float": (Reading("DOUBLE", "TRY_CAST({c} AS DOUBLE) IS NOT NULL", "CAST({c} AS DOUBLE)"),),
+    "bool": (Reading("BOOLEAN", "TRY_CAST({c} AS BOOLEAN) IS NOT NULL", "CAST({c} AS BOOLEAN)"),),
+    "date": _DATES,
+    "timestamp": (*_TIMES, *_DATES),
+}
+
+
+@dataclass
+class Typed:
+    """The way each column is read, and what a person should know about it."""
+
+    readings: dict[str, Reading]
+    rows: int
+    warnings: list[str] = field(default_factory=list)
+
+
+def infer(
+    connection: duckdb.DuckDBPyConnection,
+    relation: str,
+    columns: Sequence[str],
+    declared: dict[str, str],
+    *,
+    where: str,
+) -> Typed:
+    """How to read the text `columns` of `relation`; `declared` types (string, int, float, bool, date, timestamp) hold.
+
+    DataError when a declared type does not fit all values of its column.
+    """
+    candidates = {c: _DECLARED[declared[c]] if c in declared else _ANY for c in columns}
+    sample = f"(SELECT * FROM {relation} LIMIT {_SAMPLE})"
+    misfits, _ = _misfits(connection, sample, {c: r for c, r in candidates.items() if c not in declared})
+    candidates |= {c: tuple(r for r in candidates[c] if not misfits[c, r]) for c in columns if c not in declared}
+    misfits, rows = _misfits(connection, relation, candidates)
+    typed = Typed({}, rows)
+    for column, options in candidates.items():
+        fitting = [option for option in options if not misfits[column, option]]
+        if column in declared and not fitting:
+            fewest = min(misfits[column, option] for option in options)
+            raise DataError(
+                f"{fewest} values of the column {column!r} are not {declared[column]}, as `types` declares",
+                where=where,
+                hint="Declare another type, or add the texts that mean missing to `nulls`.",
+            )
+        typed.readings[column] = _NOTHING if misfits[column, None] == 0 else _best(column, fitting, typed)
+        if declared.get(column) in ("date", "timestamp") and typed.readings[column] is _TEXT:
+            raise DataError(
+                typed.warnings[-1], where=where, hint="Declare it as string, and read it with strptime in SQL."
+            )
+    return typed
+
+
+def _best(column: str, fitting: list[Reading], typed: Typed) -> Reading:
+    """The first reading that fits, unless it is one of several formats of a date."""
+    if not fitting:
+        return _TEXT
+    same = [r for r in fitting if r.note and r.kind == fitting[0].kind]
+    if fitting[0].note and len(same) > 1:
+        typed.warnings.append(
+            f"{column!r} stays text: its dates fit {same[0].note} and {same[1].note}; name the format with"
+            f" strptime({column}, '{same[0].note}') in SQL"
+        )
+        return _TEXT
+    return fitting[0]
+
+
+def _misfits(
+    connection: duckdb.DuckDBPyConnection, relation: str, candidates: dict[str, tuple[Reading, ...]]
+) -> tuple[dict[tuple[str, Reading | None], int], int]:
+    """Per column and reading the values it cannot read (under None: the values there are), and the rows."""
+    keys: list[tuple[str, Reading | None]] = []
+    counts = ["count(*)"]
+    for column, readings in candidates.items():
+        name = identifier(column)
+        keys.append((column, None))
+        counts.append(f"count({name})")
+        for reading in readings:
+            keys.append((column, reading))
+            fits = reading.fits.replace("{c}", name)
+            counts.append(f"count({name}) - count_if({fits})" if reading is not _TEXT else "0")
+    rows, *found = connection.execute(f"SELECT {', '.join(counts)} FROM {relation}").fetchall()[0]
+    return dict(zip(keys, found, strict=True)), rows
+
+
+def read(columns: Sequence[str], typed: Typed) -> str:
+    """The SELECT list that reads text columns as inferred."""
+    return ", ".join(f"{typed.readings[c].value.replace('{c}', identifier(c))} AS {identifier(c)}" for c in columns)

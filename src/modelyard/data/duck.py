@@ -1,0 +1,77 @@
+"""DuckDB connections of this room: in memory, in UTC, closed to the network, with errors turned into sentences."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from modelyard.errors import DataError
+from modelyard.features.sql import text
+
+_OPTIONS: dict[str, str | bool | int | float | list[str]] = {
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+}
+
+
+@contextmanager
+def connect(spill: Path | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection of its own; what does not fit in memory goes to the folder `spill`."""
+    connection = duckdb.connect(":memory:", config=_OPTIONS)
+    try:
+        connection.execute("SET TimeZone = 'UTC'")
+        if spill is not None:
+            connection.execute(f"SET temp_directory = {text(str(spill))}")
+        yield connection
+    finally:
+        connection.close()
+
+
+def shut(connection: duckdb.DuckDBPyConnection, files: list[str]) -> None:
+    """Leave `files` as the only ones that SQL can reach: what a project reads, it declares."""
+    connection.execute("SET allowed_paths = $1", [files])
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+
+
+def scan(paths: Iterable[str]) -> str:
+    """SQL of the rows of Parquet files, whose names are no patterns and say nothing about the rows."""
+    listed = ", ".join(text(re.sub(r"([*?\[])", r"[\1]", path)) for path in paths)
+    return f"read_parquet([{listed}], hive_partitioning = false)"
+
+
+def arrow(connection: duckdb.DuckDBPyConnection, sql: str) -> pa.Table:
+    """The result of a query as an Arrow table."""
+    return connection.execute(sql).to_arrow_table()
+
+
+def row(connection: duckdb.DuckDBPyConnection, sql: str) -> dict[str, Any]:
+    """The only row of a query's result, by column name."""
+    return arrow(connection, sql).to_pylist()[0]
+
+
+def columns(connection: duckdb.DuckDBPyConnection, relation: str) -> dict[str, str]:
+    """The columns of a relation (SQL that may follow FROM), name to DuckDB's type."""
+    return {name: kind for name, kind, *_ in connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()}
+
+
+@contextmanager
+def explained(what: str, *, where: str, hint: str | None = None) -> Iterator[None]:
+    """Turn an error of DuckDB into a DataError: "`what` failed: ..."."""
+    try:
+        yield
+    except duckdb.Error as error:
+        raise DataError(f"{what}: {sentence(error)}", where=where, hint=hint) from error
+
+
+def sentence(error: duckdb.Error) -> str:
+    """What DuckDB says, in one line, without its kind, its stack and its drawing of the SQL."""
+    said = str(error).split("\nLINE ")[0].split("\n\n")[0]
+    said = re.sub(r"^[A-Z][A-Za-z -]* Error: ", "", said)
+    return re.sub(r"\s+", " ", said).strip().rstrip("!.") + "."

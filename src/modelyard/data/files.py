@@ -1,0 +1,175 @@
+"""The files of a source, their columns, and what happens when these change from one file to the next.
+
+Files are read in the order of their names. A column that a later file adds is null in the earlier ones; one
+that a later file lacks, or holds with another type, stops the reading, unless `types` declares it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+import duckdb
+
+from modelyard.data import csv_files, duck, kinds
+from modelyard.errors import DataError
+from modelyard.features.sql import identifier
+from modelyard.spec.types import Source
+
+_DECLARED = {
+    "string": "VARCHAR",
+    "int": "BIGINT",
+    "float": "DOUBLE",
+    "bool": "BOOLEAN",
+    "date": "DATE",
+    "timestamp": "TIMESTAMP WITH TIME ZONE",
+}
+
+
+@dataclass(frozen=True)
+class File:
+    """One file: `label` names it in messages, `readable` is what DuckDB reads, `columns` name to DuckDB's type."""
+
+    label: str
+    readable: str
+    columns: dict[str, str]
+    csv: bool
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The file's name."""
+        return self.label.rpartition(", ")[2]
+
+    @property
+    def relation(self) -> str:
+        """SQL of the file's rows."""
+        return duck.scan([self.readable])
+
+
+def open_file(connection: duckdb.DuckDBPyConnection, path: Path, source: Source, *, cache: Path, where: str) -> File:
+    """Look into one file. DataError when it cannot be read as what its name says."""
+    label = f"{where}, {path.name}"
+    if path.is_dir():
+        raise DataError(
+            f"{path} is a directory", where=where, hint=f"Name files, such as {source.uri.rstrip('/')}/*.csv."
+        )
+    if csv_files.is_csv(path):
+        parsed = csv_files.parse(connection, path, source, cache=cache, where=label)
+        return File(label, str(parsed.path), parsed.columns, True, parsed.warnings)
+    if path.suffix.lower() != ".parquet":
+        raise DataError("the kind of file is not known", where=label, hint="Use .csv, .csv.gz, .csv.zip or .parquet.")
+    if path.stat().st_size == 0:
+        raise DataError("the file is empty", where=label, hint="Write it again.")
+    with duck.explained("the Parquet file cannot be read", where=label, hint="Write it again."):
+        return File(label, str(path), duck.columns(connection, duck.scan([str(path)])), False)
+
+
+@dataclass(frozen=True)
+class Union:
+    """Files read together: SQL of all rows in normal types, the `columns` with their type, and warnings."""
+
+    relation: str
+    columns: dict[str, str]
+    warnings: tuple[str, ...]
+
+
+def unite(connection: duckdb.DuckDBPyConnection, files: Sequence[File], source: Source, *, where: str) -> Union:
+    """Read `files` (of one source, in order) as one table. DataError when their columns cannot be reconciled."""
+    columns = _reconciled(connection, files, source)
+    _check_declared(columns, source, where=where)
+    warnings = [*(f"{file.label}: {warning}" for file in files for warning in file.warnings), *_added(files, columns)]
+    naive = sorted({c for file in files for c, kind in file.columns.items() if kinds.zoneless(kind)})
+    if naive:
+        warnings.append(f"{where}: {', '.join(naive)} without zone, read as {source.timezone}")
+    wanted = {c: _DECLARED.get(source.types.get(c, ""), kinds.normal(kind)) for c, kind in columns.items()}
+    groups: dict[str, list[File]] = {}
+    for file in files:
+        groups.setdefault(_select(file, wanted, source), []).append(file)
+    selects = [f"SELECT {select} FROM {duck.scan(file.readable for file in group)}" for select, group in groups.items()]
+    return Union(f"({' UNION ALL '.join(selects)})", wanted, tuple(warnings))
+
+
+def _select(file: File, wanted: dict[str, str], source: Source) -> str:
+    """The file's columns in the wanted types; null where it has none."""
+    parts = []
+    for column, to in wanted.items():
+        kind = file.columns.get(column)
+        name = identifier(column)
+        value = f"CAST(NULL AS {to})" if kind is None else kinds.cast(name, kind, to=to, timezone=source.timezone)
+        parts.append(value if value == name else f"{value} AS {name}")
+    return ", ".join(parts)
+
+
+def _reconciled(connection: duckdb.DuckDBPyConnection, files: Sequence[File], source: Source) -> dict[str, str]:
+    """Every column with the type that holds the values of all files."""
+    columns: dict[str, str] = {}
+    first: dict[str, File] = {}
+    for file in files:
+        for column in columns:
+            if column not in file.columns and column not in source.types:
+                raise _gone(column, file, first[column])
+        for column, kind in file.columns.items():
+            before = columns.setdefault(column, kind)
+            owner = first.setdefault(column, file)
+            if column in source.types:
+                continue
+            both = kinds.unified(before, kind)
+            if both is None:
+                both = _without_empty(connection, column, (owner, before), (file, kind))
+            columns[column] = both
+            if kinds.unified(before, '"NULL"') == '"NULL"':
+                first[column] = file
+    for column, kind in source.types.items():
+        columns.setdefault(column, _DECLARED[kind])
+    return columns
+
+
+def _without_empty(
+    connection: duckdb.DuckDBPyConnection, column: str, one: tuple[File, str], other: tuple[File, str]
+) -> str:
+    """The type of the other file where one has no value at all (Parquet gives such a column any type)."""
+    for (file, _), (_, kind) in ((one, other), (other, one)):
+        found = duck.row(connection, f"SELECT count({identifier(column)}) AS n FROM {file.relation}")
+        if found["n"] == 0:
+            return kind
+    (before, was), (now, is_) = one, other
+    raise DataError(
+        f"the column {column!r} is {kinds.shown(is_)} here and {kinds.shown(was)} in {before.name}",
+        where=now.label,
+        hint=f"Mend the file, or declare `types: {{{column}: string}}` and convert it in SQL.",
+    )
+
+
+def _gone(column: str, file: File, owner: File) -> DataError:
+    near = get_close_matches(column, [c for c in file.columns if c not in owner.columns], n=1)
+    renamed = f" It has a new column {near[0]!r}: was it renamed?" if near else ""
+    kind = {"VARCHAR": "string", "BIGINT": "int", "DOUBLE": "float", "BOOLEAN": "bool", "DATE": "date"}
+    declared = kind.get(kinds.normal(owner.columns[column]), "timestamp")
+    return DataError(
+        f"the column {column!r}, {kinds.shown(owner.columns[column])} in {owner.name}, is missing here",
+        where=file.label,
+        hint=f"Mend the file, or declare `types: {{{column}: {declared}}}` to read it as missing.{renamed}",
+    )
+
+
+def _added(files: Sequence[File], columns: dict[str, str]) -> list[str]:
+    """Warnings about columns that not all files have."""
+    warnings = []
+    for column in columns:
+        having = [file for file in files if column in file.columns]
+        if having and len(having) < len(files):
+            warnings.append(
+                f"{having[0].label}: {len(having)} of {len(files)} files have the column {column!r}, null in the others"
+            )
+    return warnings
+
+
+def _check_declared(columns: dict[str, str], source: Source, *, where: str) -> None:
+    for column, kind in source.types.items():
+        if kind not in _DECLARED:
+            raise DataError(
+                f"types.{column}: {kind!r} is not a type", where=where, hint=f"There are {', '.join(_DECLARED)}."
+            )
