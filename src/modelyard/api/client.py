@@ -12,8 +12,9 @@ from modelyard.errors import Forbidden, InputError, NotFound, Refused, YardError
 PATIENCE = httpx.Timeout(10.0, read=7200.0)
 
 
-def call(url: str, name: str, arguments: dict[str, Any], *, actor: str,
-         transport: httpx.BaseTransport | None = None) -> Any:
+def call(
+    url: str, name: str, arguments: dict[str, Any], *, actor: str, transport: httpx.BaseTransport | None = None
+) -> Any:
     """Call one operation of the control API at `url` and return its JSON; errors come back as the errors they were."""
     operation = next((item for item in OPERATIONS if item.name == name and item.remote), None)
     if operation is None:

@@ -58,9 +58,7 @@ class Context:
         try:
             return project, self.store(project)
         except NotFound as error:
-            raise NotFound(
-                f"nothing has been applied to {self.home} yet", hint="Run `yard apply` first."
-            ) from error
+            raise NotFound(f"nothing has been applied to {self.home} yet", hint="Run `yard apply` first.") from error
 
     def yard(self, project: Project, store: Store) -> Yard:
         """All that the loop needs to work."""

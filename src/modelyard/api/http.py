@@ -25,7 +25,9 @@ LOOPBACK = {"127.0.0.1", "localhost", "[::1]", "::1"}
 
 def create(context: Context) -> FastAPI:
     """The control API of one project and environment."""
-    app = FastAPI(title="Modelyard", version=__version__, docs_url=None, redoc_url=None, openapi_url="/api/v1/openapi.json")
+    app = FastAPI(
+        title="Modelyard", version=__version__, docs_url=None, redoc_url=None, openapi_url="/api/v1/openapi.json"
+    )
     app.middleware("http")(_only_from_here)
     app.exception_handler(YardError)(_problem)
     app.get("/healthz")(lambda: {"status": "ok"})

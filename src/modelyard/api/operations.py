@@ -8,12 +8,16 @@ from typing import Any
 
 from modelyard import monitor, release
 from modelyard.api.context import Context, parse_time
-from modelyard.errors import InputError, NotFound
+from modelyard.engines.local import LocalEngine
+from modelyard.errors import InputError, NotFound, SpecError
 from modelyard.loop import apply as applying
 from modelyard.loop.ground import latest_declaration, survey
-from modelyard.records import Alias, Deployment, Observation, Release, Verdict
+from modelyard.loop.reproduce import reproduce
+from modelyard.loop.tick import look
+from modelyard.records import Alias, Audit, Deployment, Observation, Release, Verdict
 from modelyard.spec import Project
-from modelyard.store import Store
+from modelyard.store import Store, audit, open_store
+from modelyard.store.scopes import only_project
 
 Json = dict[str, Any]
 
@@ -58,9 +62,7 @@ def status(context: Context) -> Json:
         return {
             "project": spec.project,
             "as_of": None,
-            "deployments": [
-                {"name": name, "release": None, "arms": [], "ready": False} for name in spec.deployments
-            ],
+            "deployments": [{"name": name, "release": None, "arms": [], "ready": False} for name in spec.deployments],
             "pending": ["nothing has been applied yet: run `yard apply`"],
             "alerts": [],
         }
@@ -99,7 +101,13 @@ def _alerts(store: Store, monitors: list[str]) -> list[Json]:
         for seen in store.read(Observation, monitor=name, order="end"):
             latest[name, seen.kind] = seen
     return [
-        {"monitor": seen.monitor, "kind": seen.kind, "level": seen.level, "says": seen.says, "end": seen.end.isoformat()}
+        {
+            "monitor": seen.monitor,
+            "kind": seen.kind,
+            "level": seen.level,
+            "says": seen.says,
+            "end": seen.end.isoformat(),
+        }
         for seen in latest.values()
         if seen.level in ("warn", "page")
     ]
@@ -173,11 +181,11 @@ def _decide(context: Context, ref: str, decision: str, role: str | None, reason:
 def release_rollback(context: Context, ref: str, *, reason: str = "") -> Json:
     """Put the last champion back: `ref` is a deployment, or a model, whose every deployment is rolled back."""
     project, store = context.known()
-    names = [
-        name for name, item in project.spec.deployments.items() if ref in (name, item.model) or name == ref
-    ]
+    names = [name for name, item in project.spec.deployments.items() if ref in (name, item.model) or name == ref]
     if not names:
-        raise NotFound(f"no deployment or model is called {ref!r}", hint=f"There are: {', '.join(project.spec.deployments)}.")
+        raise NotFound(
+            f"no deployment or model is called {ref!r}", hint=f"There are: {', '.join(project.spec.deployments)}."
+        )
     why = reason or f"rolled back by {context.actor}"
     done = [release.rollback(store, name, actor=context.actor, why=why) for name in names]
     return {"rolled_back": [decision.says for decision in done]}
@@ -191,9 +199,6 @@ def release_diff(context: Context, a: str, b: str) -> Json:
 
 def release_reproduce(context: Context, ref: str) -> Json:
     """Build a release again from the store alone, and compare."""
-    from modelyard.engines.local import LocalEngine
-    from modelyard.loop.reproduce import reproduce
-
     store = _home_alone(context)
     return reproduce(store, ref, engine=LocalEngine(), progress=context.progress)
 
@@ -209,18 +214,13 @@ def _home_alone(context: Context) -> Store:
     """The memory, also where the checkout is gone: the project's name is then read from the home itself."""
     try:
         return context.known()[1]
-    except NotFound:
-        raise
-    except InputError:
-        from modelyard.store import only_project
-
-        return only_project(context.home, env=context.env, clock=context.clock)
+    except SpecError:
+        name = only_project(context.home, env=context.env)
+        return open_store(context.home, project=name, env=context.env, clock=context.clock, create=False)
 
 
 def monitor_run(context: Context) -> Json:
     """Let every monitor look now, whether due or not, and say what it saw."""
-    from modelyard.loop.tick import look
-
     project, store = context.known()
     with store.lease(applying.LEASE, wait=applying.PATIENCE) as held:
         look(context.yard(project, store), held)
@@ -250,8 +250,6 @@ def verdicts(context: Context, entity: str) -> Json:
 
 def audit_list(context: Context, *, limit: int = 50) -> Json:
     """The newest audit entries, oldest of them first."""
-    from modelyard.records import Audit
-
     _, store = context.known()
     entries = store.read(Audit, order="sequence", descending=True, limit=limit)
     return {
@@ -271,8 +269,6 @@ def audit_list(context: Context, *, limit: int = 50) -> Json:
 
 def audit_verify(context: Context) -> Json:
     """Check the audit trail's hash chain; `first_bad` is the first entry that does not fit, or null."""
-    from modelyard.store import audit
-
     _, store = context.known()
     bad = audit.verify(store)
     return {"ok": bad is None, "first_bad": bad}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from modelyard.api.context import Context, parse_time
@@ -10,12 +9,10 @@ from modelyard.errors import InputError
 from modelyard.loop.simulate import simulate as play
 from modelyard.loop.variants import Choice
 from modelyard.spec.values import parse_duration
-from modelyard.store import files_of
+from modelyard.store.home import parse
 
 
-def simulate(
-    context: Context, *, start: str, end: str, step: str = "1d", vary: tuple[str, ...] = ()
-) -> dict[str, Any]:
+def simulate(context: Context, *, start: str, end: str, step: str = "1d", vary: tuple[str, ...] = ()) -> dict[str, Any]:
     """Play the project from `start` to `end`; `vary` holds texts such as `models.late.window=90d,365d`."""
     project = context.project()
     low, high = parse_time(start), parse_time(end)
@@ -28,7 +25,7 @@ def simulate(
         raise InputError("a step takes some time", where="--step", hint="Give a duration such as 1d.")
     return play(
         project,
-        Path(files_of(context.home)),
+        parse(context.home).files,
         start=low,
         end=high,
         step=length,

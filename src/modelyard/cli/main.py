@@ -63,13 +63,29 @@ def _set(name: str) -> Any:
 def _common(command: Any) -> Any:
     """The options of every command, in front of it or behind it."""
     for option in (
-        click.option("--json", "as_json", is_flag=True, expose_value=False, callback=_set("json"),
-                     help="One JSON document on standard output."),
+        click.option(
+            "--json",
+            "as_json",
+            is_flag=True,
+            expose_value=False,
+            callback=_set("json"),
+            help="One JSON document on standard output.",
+        ),
         click.option("--env", metavar="NAME", expose_value=False, callback=_set("env"), help="Environment [dev]."),
-        click.option("--home", metavar="DIR|URL", expose_value=False, callback=_set("home"),
-                     help="Where the state is [.yard in the project; YARD_HOME]."),
-        click.option("--project", metavar="DIR", expose_value=False, callback=_set("directory"),
-                     help="The project's folder [here]."),
+        click.option(
+            "--home",
+            metavar="DIR|URL",
+            expose_value=False,
+            callback=_set("home"),
+            help="Where the state is [.yard in the project; YARD_HOME].",
+        ),
+        click.option(
+            "--project",
+            metavar="DIR",
+            expose_value=False,
+            callback=_set("directory"),
+            help="The project's folder [here].",
+        ),
     ):
         command = option(command)
     return command
@@ -114,7 +130,9 @@ def yard() -> None:
 @click.option("--time", help="The column with each row's time [found by looking].")
 @click.option("--name", help="The project's name [from DIR].")
 @words
-def init(said: Words, directory: Path, data: Path | None, target: str | None, time: str | None, name: str | None) -> None:
+def init(
+    said: Words, directory: Path, data: Path | None, target: str | None, time: str | None, name: str | None
+) -> None:
     """Write a new project: from a table of yours, or a small example that runs as it is."""
     from modelyard.api.scaffold import init as write
 
@@ -277,7 +295,9 @@ def release_checkout(said: Words, ref: str, folder: str) -> None:
 @yard.command()
 @click.argument("deployment")
 @click.argument("source", metavar="IN", type=click.Path(path_type=Path))
-@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="Where the answers go: .csv, .parquet.")
+@click.option(
+    "-o", "--out", required=True, type=click.Path(path_type=Path), help="Where the answers go: .csv, .parquet."
+)
 @words
 def predict(said: Words, deployment: str, source: Path, out: Path) -> None:
     """Answer every row of a file through a deployment, and log the answers."""

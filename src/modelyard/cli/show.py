@@ -17,7 +17,9 @@ def init(value: Json, directory: Path) -> None:
     """The files written, and what to do next."""
     for path in value["files"]:
         click.echo(f"  {path}")
-    click.echo(f"\nRead {directory}/yard.yaml, then:\n\n  yard plan --project {directory}\n  yard apply --project {directory}")
+    click.echo(
+        f"\nRead {directory}/yard.yaml, then:\n\n  yard plan --project {directory}\n  yard apply --project {directory}"
+    )
 
 
 def validate(value: Json) -> None:
@@ -85,7 +87,9 @@ def release(value: Json) -> None:
     click.echo(f"  params      {body['params']}, seed {body['seed']}")
     for part, values in body.get("metrics", {}).items():
         if values:
-            told = ", ".join(f"{name} {number:.4g}" for name, number in values.items() if isinstance(number, (int, float)))
+            told = ", ".join(
+                f"{name} {number:.4g}" for name, number in values.items() if isinstance(number, (int, float))
+            )
             click.echo(f"  {part:<11} {told}")
     for verdict in body.get("verdicts", ()):
         click.echo(f"  {verdict['state']:<18} {verdict['says']}")
@@ -138,7 +142,10 @@ def simulated(value: Json, report: Path | None) -> None:
             click.echo(f"\n{block['name']}")
         summary = block["summary"]
         table(
-            [(w["start"][:10], w["end"][:10], w["rows"], w["policy"], w["static"], w["release"]) for w in block["windows"]],
+            [
+                (w["start"][:10], w["end"][:10], w["rows"], w["policy"], w["static"], w["release"])
+                for w in block["windows"]
+            ],
             ("FROM", "TO", "LABELLED", f"POLICY {summary['metric']}", "STATIC", "RELEASE"),
         )
         click.echo(verdict(summary))
@@ -174,12 +181,18 @@ def audit(value: Json) -> None:
     """One line an entry."""
     for entry in value["entries"]:
         why = entry["detail"].get("why", "")
-        click.echo(f"{entry['sequence']:>6}  {entry['at'][:19]}  {entry['actor']:<16} {entry['action']:<22} {entry['subject']} {why}".rstrip())
+        click.echo(
+            f"{entry['sequence']:>6}  {entry['at'][:19]}  {entry['actor']:<16} {entry['action']:<22} {entry['subject']} {why}".rstrip()
+        )
 
 
 def verified(value: Json) -> None:
     """Whether the chain holds."""
-    click.echo("the audit trail is whole" if value["ok"] else f"the audit trail does not hold from entry {value['first_bad']} on")
+    click.echo(
+        "the audit trail is whole"
+        if value["ok"]
+        else f"the audit trail does not hold from entry {value['first_bad']} on"
+    )
 
 
 def doctor(value: Json) -> None:

@@ -16,6 +16,7 @@ from modelyard.errors import Refused, StalePlan, YardError
 from modelyard.loop import upstream
 from modelyard.loop.ground import latest_declaration, latest_versions, survey
 from modelyard.loop.model_step import build_model, judge_again
+from modelyard.loop.rename import rename
 from modelyard.loop.snapshot import snapshot
 from modelyard.loop.yard import Yard
 from modelyard.plan import (
@@ -26,6 +27,7 @@ from modelyard.plan import (
     JudgeModel,
     Plan,
     RecordOnly,
+    Rename,
     Retire,
     Step,
     TrainModel,
@@ -138,6 +140,8 @@ def _do(work: Work, step: Step) -> str:
             return judge(work, name)
         case Deploy() | Control() | RecordOnly():
             return "recorded"
+        case Rename(entity=entity, was=was):
+            return rename(work.yard, entity, was, work.held)
         case Retire(entity=entity):
             return release.retire(work.yard.store, entity, actor=work.yard.actor, fence=work.held)
         case _:

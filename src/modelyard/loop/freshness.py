@@ -16,7 +16,7 @@ def newest(yard: Yard) -> dict[str, datetime | None]:
         if source.freshness is None:
             continue
         try:
-            found[name] = data.newest(yard.project, name, as_of=yard.now)
+            found[name] = data.newest(yard.project, name, as_of=yard.now, cache=yard.store.files / "cache")
         except DataError as error:
             yard.progress(f"source.{name}: {error}")
             found[name] = None

@@ -14,6 +14,7 @@ from modelyard.loop.ground import latest_versions, survey
 from modelyard.loop.yard import Yard
 from modelyard.plan import BuildDataset, BuildView
 from modelyard.records import Deployment, Mark
+from modelyard.serve.keys import of_columns
 from modelyard.spec.sources import stat
 from modelyard.store import Held
 from modelyard.store.predictions import window
@@ -27,9 +28,7 @@ def refresh(yard: Yard, held: Held) -> None:
 
     A file that fails its checks leaves the last good version standing, and is looked at again when it changes.
     """
-    seen = digest(
-        {name: stat(yard.project.data, source).digest for name, source in yard.project.spec.sources.items()}
-    )
+    seen = digest({name: stat(yard.project.data, source).digest for name, source in yard.project.spec.sources.items()})
     mark = yard.store.one(Mark, name=MARK)
     if mark is not None and mark.value["digest"] == seen:
         return
@@ -57,16 +56,15 @@ def take_labels(yard: Yard, deployment: str, model: str) -> int:
     views = {view: latest_versions(yard.store)[f"feature.{view}"] for view in spec.features}
     frame = data.training_frame(yard.store, yard.project.spec, model, dataset=version, views=views, as_of=yard.now)
     known = frame.table.filter(pc.is_valid(frame.table[frame.target]))
-    items = [
-        item
-        for item in labels(known.select([*frame.key, frame.target, "__known_at"]), frame)
-        if serve.key_text(item["key"]) in waiting
-    ]
+    keys = of_columns({name: known[name].combine_chunks() for name in frame.key}, len(known))
+    wanted = known.filter(pc.is_in(pa.array(keys, pa.string()), pa.array(sorted(waiting), pa.string())))
+    items = labels(wanted.select([*frame.key, frame.target, data.KNOWN_AT]), frame)
     if not items:
         return 0
     gateway = serve.Gateway(yard.store, clock=yard.store.clock)
     try:
-        gateway.feedback(deployment, items)
+        gateway.refresh()
+        gateway.feedback(deployment, items, actor=yard.actor)
     finally:
         gateway.close()
     return len(items)
@@ -86,7 +84,7 @@ def labels(known: pa.Table, frame: data.Frame) -> list[dict[str, object]]:
         {
             "key": {name: row[name] for name in frame.key},
             "label": row[frame.target],
-            **({"time": row["__known_at"]} if row["__known_at"] else {}),
+            **({"time": row[data.KNOWN_AT]} if row[data.KNOWN_AT] else {}),
         }
         for row in known.to_pylist()
     ]
@@ -97,5 +95,3 @@ def _remember(yard: Yard, seen: str, held: Held) -> None:
     with store.transaction(actor=yard.actor, action="sources.read", subject=store.project, fence=held) as tx:
         if not tx.change(Mark, {"name": MARK}, value={"digest": seen}, at=yard.now):
             tx.add(Mark(name=MARK, value={"digest": seen}, at=yard.now))
-
-

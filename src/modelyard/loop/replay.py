@@ -45,7 +45,7 @@ class History:
                 hint="Declare `time` on the dataset.",
             )
         times = _micros(frame.table[frame.time])
-        known = _micros(frame.table["__known_at"])
+        known = _micros(frame.table[data.KNOWN_AT])
         known = np.where(pc.is_valid(frame.table[frame.target]).to_numpy(zero_copy_only=False), known, -1)
         return cls(frame, times, known, np.argsort(known, kind="stable"))
 
@@ -132,8 +132,14 @@ def routing_keys(history: History, span: slice) -> list[str]:
     return [canonical({name: str(value) for name, value in row.items()}).decode() for row in columns]
 
 
-def answer(gateway: Gateway, deployment: str, history: History, requests: list[tuple[str, slice]], start: datetime,
-           end: datetime) -> int:
+def answer(
+    gateway: Gateway,
+    deployment: str,
+    history: History,
+    requests: list[tuple[str, slice]],
+    start: datetime,
+    end: datetime,
+) -> int:
     """Give the gateway the labels that became known in [start, end) for rows already sent. How many were given."""
     numbers = history.labels(start, end)
     if not len(numbers) or not requests:

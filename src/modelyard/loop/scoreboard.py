@@ -102,7 +102,12 @@ def _score(table: pa.Table, column: str, model: Model, metric: str, classes: lis
 
 
 def by_window(
-    table: pa.Table, model: Model, metric: str, classes: list[Any] | None, start: datetime, end: datetime,
+    table: pa.Table,
+    model: Model,
+    metric: str,
+    classes: list[Any] | None,
+    start: datetime,
+    end: datetime,
     names: dict[str, str],
 ) -> list[dict[str, Any]]:
     """The board, window by window, with the release that answered most rows in each."""

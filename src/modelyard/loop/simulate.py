@@ -153,8 +153,14 @@ def intervals(start: datetime, end: datetime, step: timedelta) -> Iterator[tuple
         number, low = number + 1, high
 
 
-def turn_all(question: Question, yard: Yard, clock: SimulatedClock, histories: dict[str, replay.History],
-             first: dict[str, str], held: Any) -> None:
+def turn_all(
+    question: Question,
+    yard: Yard,
+    clock: SimulatedClock,
+    histories: dict[str, replay.History],
+    first: dict[str, str],
+    held: Any,
+) -> None:
     """Traffic, labels and one turn of the controller per step, from the step after the last finished one."""
     store = yard.store
     gateway = Gateway(
@@ -226,5 +232,3 @@ def board(question: Question, yard: Yard) -> dict[str, Any]:
         "events": events,
         "deployments": deployments,
     }
-
-

@@ -28,7 +28,9 @@ def events(store: Store) -> list[dict[str, Any]]:
     """Events in the order in which they happened: `{"at", "kind", "subject", "why"}`."""
     told = []
     for entry in store.read(Audit, action=tuple(KINDS), order="sequence"):
-        kind = entry.detail.get("kind", KINDS[entry.action]) if entry.action == "monitor.alarmed" else KINDS[entry.action]
+        kind = (
+            entry.detail.get("kind", KINDS[entry.action]) if entry.action == "monitor.alarmed" else KINDS[entry.action]
+        )
         told.append(
             {"at": entry.at.isoformat(), "kind": kind, "subject": entry.subject, "why": entry.detail.get("why", "")}
         )
