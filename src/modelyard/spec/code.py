@@ -66,7 +66,7 @@ class Codebase:
         """Where `module:function` is defined; names that a module only passes on are followed inside the project."""
         match = _REFERENCE.fullmatch(function)
         if not match:
-            raise InputError(f"`{function}` is not a function", hint="Expected module:function, as in flights.model:fit.")
+            raise InputError(f"`{function}` is not a function", hint="Expected module:function, such as my.module:fit.")
         module = self.module(match[1])
         if module is None:
             hint = nearest(match[1], self._names()) or f"Expected the file {match[1].replace('.', '/')}.py."
@@ -85,7 +85,8 @@ class Codebase:
                 seen.add((origin.name, name))
                 return self._definition(origin, name if item.name == "*" else item.name, seen)
         if last is not None:
-            raise InputError(f"`{name}` is not a function", where=module.path, hint=f"Define it there: def {name}(...).")
+            hint = f"Define it there: def {name}(...)."
+            raise InputError(f"`{name}` is not a function", where=module.path, hint=hint)
         raise InputError(f"there is no function `{name}`", where=module.path, hint=nearest(name, module.functions()))
 
     def module(self, name: str) -> Module | None:

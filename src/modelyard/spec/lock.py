@@ -1,7 +1,8 @@
 """The environment of a release: the packages that are installed, beside what the project's lock file declares.
 
-The packages actually installed are what a release is bound to. A lock file, declared or found in the project, narrows
-them to those that it names; without one, all that is installed is frozen.
+The packages actually installed are what a release is bound to. A complete lock file (`*.lock`), declared or found in
+the project, narrows them to those that it names; without one, or with a list of requirements, all that is installed is
+frozen.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ def environment(project_dir: Path | str, packages: Packages) -> Lock:
     path = _lock_file(Path(project_dir), packages)
     installed = dict(sorted(_installed()))
     declared = dict(sorted(_declared(path).items())) if path else {}
-    if path is not None:
+    if path is not None and path.suffix == ".lock" and declared:
         installed = {name: version for name, version in installed.items() if name in declared}
     python = platform.python_version()
     identity = digest({"python": python, "installed": installed, "declared": declared})
@@ -126,7 +127,8 @@ def normal(name: str) -> str:
 def _text(path: Path | None, installed: dict[str, str], declared: dict[str, str], python: str) -> str:
     of = f"of {path.name} that are" if path else "that were"
     lines = [f"# Python {python}; the packages {of} installed when this was recorded: a release is bound to these."]
+    file = path.name if path else ""
     for name, version in declared.items():
         if installed.get(name) != version:
-            lines.append(f"# {path.name if path else ''} says {name}=={version}; installed: {installed.get(name, 'no')}")
+            lines.append(f"# {file} says {name}=={version}; installed: {installed.get(name, 'no')}")
     return "\n".join([*lines, *(f"{name}=={version}" for name, version in installed.items())]) + "\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 import re
 from collections.abc import Iterator
@@ -28,11 +29,13 @@ _TOKEN = re.compile(
 
 # DuckDB's reserved words (duckdb_keywords()): unquoted, they are never names, so their case means nothing.
 _RESERVED = frozenset(
-    "all analyse analyze and any array as asc asymmetric both case cast check collate column constraint create default "
-    "deferrable desc describe distinct do else end except false fetch for foreign from group having in initially "
-    "intersect into lambda lateral leading limit not null offset on only or order pivot pivot_longer pivot_wider placing "
-    "primary qualify references returning select show some summarize symmetric table then to trailing true union unique "
-    "unpivot using variadic when where window with".split()
+    """
+    all analyse analyze and any array as asc asymmetric both case cast check collate column constraint create
+    default deferrable desc describe distinct do else end except false fetch for foreign from group having in
+    initially intersect into lambda lateral leading limit not null offset on only or order pivot pivot_longer
+    pivot_wider placing primary qualify references returning select show some summarize symmetric table then to
+    trailing true union unique unpivot using variadic when where window with
+    """.split()
 )
 _READERS = ("from", "join", "pivot", "unpivot")
 
@@ -124,7 +127,8 @@ def tables(sql: str) -> frozenset[str]:
             return _after_readers(sql)
         raise InputError(f"this SQL cannot be read: {parsed['error_message']}{_line(sql, parsed)}")
     if len(parsed["statements"]) != 1:
-        raise InputError(f"expected one query, not {len(parsed['statements'])}", hint="Remove what comes after the `;`.")
+        count = len(parsed["statements"])
+        raise InputError(f"expected one query, not {count}", hint="Remove what comes after the `;`.")
     return frozenset(_walk(parsed["statements"][0], frozenset()))
 
 
@@ -171,11 +175,7 @@ def _walk(node: Any, hidden: frozenset[str]) -> Iterator[str]:
 
 def _after_readers(sql: str) -> frozenset[str]:
     """The names after FROM, JOIN and PIVOT: for the few statements that DuckDB does not serialise."""
-    tokens = _tokens(sql)
-    named = {
-        after.strip('"').lower()
-        for before, after in zip(tokens, tokens[1:], strict=False)
-        if before.lower() in _READERS and re.fullmatch(r'\w+|"[^"]+"', after)
-    }
-    given = {before.strip('"').lower() for before, after in zip(tokens, tokens[1:], strict=False) if after.lower() == "as"}
+    pairs = list(itertools.pairwise(token.strip('"').lower() for token in _tokens(sql)))
+    named = {after for before, after in pairs if before in _READERS and re.fullmatch(r"\w+", after)}
+    given = {before for before, after in pairs if after == "as"}
     return frozenset(named - given - _RESERVED)

@@ -156,7 +156,7 @@ def parse_out_of(value: Any) -> OutOf:
 class Budget(NamedTuple):
     """How many false pages in how long: `1 per 90d`."""
 
-    count: int
+    count: int  # type: ignore[assignment]
     per: timedelta
 
     def __str__(self) -> str:

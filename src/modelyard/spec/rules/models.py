@@ -38,7 +38,8 @@ def _target(look: Look, path: Path, model: Model) -> None:
         return
     for key, columns in (("key", dataset.key), ("time", (dataset.time,))):
         if model.target in columns:
-            look.wrong((*path, "target"), f"`{model.target}` is the {key} of `{model.data}`, so it cannot be the target.")
+            message = f"`{model.target}` is the {key} of `{model.data}`, so it cannot be the target."
+            look.wrong((*path, "target"), message)
 
 
 def _times(look: Look, path: Path, model: Model) -> None:

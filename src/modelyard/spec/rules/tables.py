@@ -42,20 +42,20 @@ def _inputs(look: Look, path: Place, dataset: Dataset) -> set[str]:
     if dataset.python is not None and not dataset.from_:
         message = "a Python dataset must say what it is made `from`."
         look.wrong((*path, "python"), message, "Add from: [a source or dataset, ...].")
-    read = _tables(look, (*path, "sql"), dataset.sql) if dataset.sql is not None else set()
+    read = _tables(look, (*path, "sql"), dataset.sql) if dataset.sql is not None else frozenset()
     for name in sorted(read - set(look.names("sources", "datasets"))):
         message = f"the SQL reads `{name}`, which is neither a source nor a dataset."
         look.wrong((*path, "sql"), message, nearest(name, look.names("sources", "datasets")))
-    return read | set(dataset.from_)
+    return set(read | set(dataset.from_))
 
 
-def _tables(look: Look, path: Place, text: str) -> set[str]:
+def _tables(look: Look, path: Place, text: str) -> frozenset[str]:
     try:
         return sql.tables(sql.read_sql(look.directory, text))
     except InputError as error:
         where = f"{error.where}: " if error.where else ""
         look.wrong(path, f"{where}{error.message}.", error.hint or "")
-        return set()
+        return frozenset()
 
 
 def _roles(look: Look, path: Place, dataset: Dataset) -> None:
