@@ -1,0 +1,11 @@
+"""The gateway: decode, policy, route, predict, log, answer; labels that come back; and the log on its way to its table."""
+
+from __future__ import annotations
+
+from modelyard.serve.answer import Answer
+from modelyard.serve.feedback import FeedbackResult
+from modelyard.serve.gateway import Gateway
+from modelyard.serve.move import move
+from modelyard.serve.refusal import Fault, Refusal
+
+__all__ = ["Answer", "Fault", "FeedbackResult", "Gateway", "Refusal", "move"]

@@ -38,7 +38,7 @@ class Column:
     faults: tuple[tuple[int, str], ...] = ()
 
 
-class _Bad(Exception):
+class BadValue(ValueError):
     """One value is refused, with this code."""
 
 
@@ -53,7 +53,7 @@ def typed(raw: Raw, kind: str) -> Column:
     try:
         if kinds <= _PLAIN[kind]:
             return _finite(_PLAINLY[kind](raw))
-    except (pa.ArrowException, OverflowError, ValueError, UnicodeError, _Bad):
+    except (pa.ArrowException, OverflowError, ValueError):
         pass  # some value does not fit: find out which, one by one
     return _one_by_one(raw, _VALUE[kind], TYPES[kind])
 
@@ -117,7 +117,7 @@ def _one_by_one(raw: Iterable[Any], value_of: Callable[[Any], Any], kind: pa.Dat
     for row, value in enumerate(raw):
         try:
             values.append(None if value is None else value_of(value))
-        except _Bad as bad:
+        except BadValue as bad:
             values.append(None)
             if len(faults) < MOST_FAULTS:
                 faults.append((row, str(bad)))
@@ -127,7 +127,7 @@ def _one_by_one(raw: Iterable[Any], value_of: Callable[[Any], Any], kind: pa.Dat
 def _number(value: Any) -> float | None:
     if type(value) is float:
         if value in (np.inf, -np.inf):
-            raise _Bad("not_finite")
+            raise BadValue("not_finite")
         return value if value == value else None
     return float(_integer(value))
 
@@ -135,14 +135,14 @@ def _number(value: Any) -> float | None:
 def _integer(value: Any) -> int:
     if type(value) is float:
         if value in (np.inf, -np.inf):
-            raise _Bad("not_finite")
+            raise BadValue("not_finite")
         if not value.is_integer():
-            raise _Bad("wrong_type")
+            raise BadValue("wrong_type")
         value = int(value)
     if type(value) is not int:
-        raise _Bad("wrong_type")
+        raise BadValue("wrong_type")
     if not -(2**63) <= value < 2**63:
-        raise _Bad("out_of_bounds")
+        raise BadValue("out_of_bounds")
     return value
 
 
@@ -152,17 +152,26 @@ def _optional_integer(value: Any) -> int | None:
 
 def _boolean(value: Any) -> bool:
     if type(value) is not bool:
-        raise _Bad("wrong_type")
+        raise BadValue("wrong_type")
     return value
 
 
 def text_of(value: Any) -> str:
     """A text that a database can hold: no NUL, no lone surrogate."""
     if type(value) is not str:
-        raise _Bad("wrong_type")
+        raise BadValue("wrong_type")
     if "\x00" in value or not _encodes(value):
-        raise _Bad("invalid_string")
+        raise BadValue("invalid_string")
     return value
+
+
+def is_text(value: Any) -> bool:
+    """Whether `value` is a text that a database can hold."""
+    try:
+        text_of(value)
+    except BadValue:
+        return False
+    return True
 
 
 def _encodes(value: str) -> bool:
@@ -179,13 +188,13 @@ def _timestamp(value: Any) -> datetime:
         try:
             value = datetime.fromisoformat(value)
         except ValueError:
-            raise _Bad("wrong_type") from None
+            raise BadValue("wrong_type") from None
     if not isinstance(value, datetime):
-        raise _Bad("wrong_type")
+        raise BadValue("wrong_type")
     try:
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
     except (OverflowError, ValueError):
-        raise _Bad("out_of_bounds") from None
+        raise BadValue("out_of_bounds") from None
 
 
 def _date(value: Any) -> date:
@@ -194,9 +203,9 @@ def _date(value: Any) -> date:
         try:
             return date.fromisoformat(value)
         except ValueError:
-            raise _Bad("wrong_type") from None
+            raise BadValue("wrong_type") from None
     if type(value) is not date:
-        raise _Bad("wrong_type")
+        raise BadValue("wrong_type")
     return value
 
 

@@ -36,7 +36,7 @@ class Entry(msgspec.Struct, omit_defaults=True, tag="entry"):
     """What one arm made of rows of one request.
 
     Lists have one item per row of the entry (`rows`: its number in the request; none = 0, 1, …). `body` is the digest of
-    the request when the client chose its id. `warnings` are (row, pointer, code), `errors` (row, code), `fallback` rows:
+    an answered request whose client chose its id. `warnings` are (row, pointer, code), `errors` (row, code), `fallback` rows:
     here a row counts within the entry. Times are microseconds since 1970. `inputs` follow the release's shape.
     """
 
@@ -62,7 +62,7 @@ class Entry(msgspec.Struct, omit_defaults=True, tag="entry"):
     @property
     def repeatable(self) -> bool:
         """Whether it answers a request whose client chose the id, so that a repeat gets the same answer."""
-        return bool(self.body) and self.role == "answer" and not self.errors
+        return bool(self.body) and self.role == "answer"
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ class Seen:
 class Ledger:
     """The answered requests of one deployment; safe to use from several threads."""
 
-    def __init__(self, store: Store, name: str, place: Path, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, store: Store, name: str, place: Path, *, monotonic: Callable[[], float]) -> None:
         self._store = store
         self._name = name
         self._place = place
@@ -61,7 +61,7 @@ class Ledger:
             return
         before = self._requests.pop(entry.id, None)
         rows = (max(entry.rows) if entry.rows else -1) + 1 if entry.rows is not None else entry.n
-        body = entry.body if entry.repeatable else ""
+        body = entry.body
         if before is not None:
             rows, body = max(rows, before.rows), body or before.body
         self._requests[entry.id] = Seen(rows, body, self._monotonic(), segment)
@@ -136,7 +136,7 @@ class Ledger:
         return found | in_table(self._store, self._name, missing) if missing else found
 
     def _rows_in_memory(self, wanted: Iterable[str]) -> dict[str, int]:
-        return {each: self._requests[each].rows for each in wanted if each in self._requests}
+        return {each: self._requests[each].rows for each in wanted if each in self._requests and self._requests[each].rows}
 
     def _keys_in_memory(self, wanted: Iterable[str]) -> dict[str, int]:
         return {each: 1 for each in wanted if each in self._keys}
@@ -151,7 +151,7 @@ class Ledger:
             elif path.suffix == ".log" and 0 <= start < _size(path):
                 self._read_segment(path, start)
         present = {path.stem for path in files}
-        self._read = {segment: end for segment, end in self._read.items() if segment in present or end < 0}
+        self._read = {segment: end for segment, end in self._read.items() if segment in present}
 
     def _read_segment(self, path: Path, start: int) -> None:
         try:
@@ -173,7 +173,7 @@ class Ledger:
 
 
 def _belongs(frame: frames.Shape | Entry, request_id: str) -> bool:
-    return not isinstance(frame, Entry) or (frame.id == request_id and frame.role == "answer" and not frame.errors)
+    return not isinstance(frame, Entry) or (frame.id == request_id and frame.repeatable)
 
 
 def _size(path: Path) -> int:

@@ -11,10 +11,10 @@ import fcntl
 import os
 import secrets
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from modelyard.clock import RealClock
 from modelyard.serve.frames import Entry, Shape, pack
 from modelyard.serve.move import move
 from modelyard.serve.refusal import Refusal
@@ -35,7 +35,7 @@ def directory(store: Store, deployment: str) -> Path:
 class Spool:
     """Appends entries to this process's open segment of one deployment; safe to use from several threads."""
 
-    def __init__(self, place: Path, durability: str = "process", *, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, place: Path, durability: str = "process", *, monotonic: Callable[[], float]) -> None:
         self.place = place
         self.durability = durability
         self._monotonic = monotonic
@@ -84,7 +84,7 @@ class Spool:
         if self._handle is not None:
             return self._handle
         durable.make_directory(self.place)
-        name = f"{time.time_ns():020d}-{os.getpid()}-{secrets.token_hex(4)}"
+        name = f"{RealClock().now():%Y%m%dT%H%M%S.%f}-{os.getpid()}-{secrets.token_hex(4)}"
         young = self.place / f"{name}.new"
         handle = os.open(young, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         # Locked before it has its name: a mover that sees it can never take it for a dead one.

@@ -7,7 +7,7 @@ missing in training is required, another may be missing; out of range and unknow
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -56,9 +56,18 @@ class Outcome:
         return {row for row, _, _ in self.faults}
 
 
-def rules(signature: Mapping[str, Any], declared: Mapping[str, InputRule]) -> tuple[Rule, ...]:
-    """The policy of a release, from its signature and the rules its deployment declares."""
-    return tuple(_rule(each, declared.get(each["name"], InputRule())) for each in signature["inputs"])
+def rules(signature: Mapping[str, Any], declared: Mapping[str, InputRule], *, falls: bool = True) -> tuple[Rule, ...]:
+    """The policy of a release, from its signature and the rules its deployment declares.
+
+    `falls`: whether there is a fallback; without one, what should go to it is rejected.
+    """
+    made = (_rule(each, declared.get(each["name"], InputRule())) for each in signature["inputs"])
+    return tuple(made) if falls else tuple(_without_fallback(rule) for rule in made)
+
+
+def _without_fallback(rule: Rule) -> Rule:
+    actions = ("missing", "out_of_range", "unknown")
+    return replace(rule, **{name: "reject" for name in actions if getattr(rule, name) == "fallback"})
 
 
 def _rule(known: Mapping[str, Any], declared: InputRule) -> Rule:

@@ -1,4 +1,4 @@
-"""Why a request is not answered: one error with a status, a code, and every fault with its place. Values are never in it."""
+"""Why a request is not answered: a status, a code, and every fault with its place. Values are never in it."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ TITLES = {
     409: "Conflict with an earlier request",
     413: "Too large",
     415: "Unsupported content",
+    403: "Not allowed",
     421: "Not served under this host name",
     422: "The request was read, and is wrong",
+    429: "Too many requests",
     431: "Too many or too large headers",
     500: "The model failed",
     502: "The model answered nonsense",
@@ -50,6 +52,7 @@ class Refusal(YardError):
         faults: Iterable[Fault] = (),
         retry_after: int | None = None,
         request_id: str = "",
+        allow: str = "",
     ) -> None:
         super().__init__(message or TITLES.get(status, code))
         self.status = status
@@ -57,6 +60,7 @@ class Refusal(YardError):
         self.faults = list(faults)[:MOST_FAULTS]
         self.retry_after = retry_after
         self.request_id = request_id
+        self.allow = allow
         self.exit_code = 2 if status < 500 else 1
 
     def as_json(self) -> dict[str, object]:

@@ -1,0 +1,251 @@
+"""The gateway as a bare ASGI application: predict, feedback, health, readiness, metrics."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import re
+import secrets
+from collections.abc import Awaitable, Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from hashlib import blake2b
+
+import msgspec
+
+from modelyard.errors import YardError
+from modelyard.serve import feedback
+from modelyard.serve.decode import read
+from modelyard.serve.gateway import Gateway
+from modelyard.serve.http import (
+    LOOPBACK,
+    MAX_BODY,
+    READ_SECONDS,
+    Gone,
+    Receive,
+    Request,
+    Response,
+    Scope,
+    Send,
+    check_head,
+    check_json,
+    chosen_id,
+    problem,
+)
+from modelyard.serve.metrics import Metrics
+from modelyard.serve.pipeline import Call
+from modelyard.serve.refusal import Fault, Refusal, of_faults
+from modelyard.serve.shadows import Shadows
+
+REFRESH_SECONDS = 0.25
+MOST_WAITING = 1_000
+MOST_LABELS = 100_000
+PREDICTORS = 2
+_PATH = re.compile(r"/deployments/(?:(?P<project>[^/]+)/)?(?P<name>[^/]+)/(?P<operation>predict|feedback)")
+_encode = msgspec.json.Encoder().encode
+_log = logging.getLogger(__name__)
+
+
+def create(
+    gateway: Gateway, *, hosts: Collection[str] = LOOPBACK, max_body: int = MAX_BODY, read_seconds: float = READ_SECONDS
+) -> Server:
+    """The ASGI application of a gateway. `hosts`: names it answers under, without port ("*": any).
+
+    Under a server with lifespan it refreshes the gateway by itself; else call `gateway.refresh()`.
+    """
+    return Server(gateway, hosts=frozenset(hosts), max_body=max_body, read_seconds=read_seconds)
+
+
+class Server:
+    """An ASGI application over a gateway. Models and the store are asked in threads, so that it stays responsive."""
+
+    def __init__(self, gateway: Gateway, *, hosts: Collection[str], max_body: int, read_seconds: float) -> None:
+        self.gateway = gateway
+        self.metrics = Metrics()
+        self.shadows = Shadows(lambda call: self.metrics.count("modelyard_shadows_dropped_total", deployment=call.board.name))
+        self._hosts = hosts
+        self._max_body = max_body
+        self._read_seconds = read_seconds
+        self._predictors = ThreadPoolExecutor(PREDICTORS, "predict")
+        self._writers = ThreadPoolExecutor(1, "feedback")
+        self._refresher = ThreadPoolExecutor(1, "refresh")
+        self._working = 0
+        self._stopping = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection's request, or the server's life."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif scope["type"] == "http":
+            await self._serve(scope, receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1003})
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request.of(scope, receive)
+        try:
+            response = await self._answer(scope, request)
+        except Gone:
+            return
+        except Refusal as refusal:
+            response = problem(refusal, request)
+        except YardError as error:
+            response = problem(Refusal(error.status, error.code, error.message), request)
+        except Exception:
+            # Our mistake: told without any value, and with all that is needed to find it in the log.
+            _log.exception("request %s failed", request.request_id)
+            response = problem(Refusal(500, "internal_error", "The gateway failed."), request)
+        await response.send(send, request)
+
+    async def _answer(self, scope: Scope, request: Request) -> Response:
+        check_head(scope, request, self._hosts)
+        plain = PLAIN.get(request.path)
+        if plain is not None:
+            _allow(request, "GET", "HEAD")
+            return plain(self)
+        found = _PATH.fullmatch(request.path)
+        if found is None or found["project"] not in (None, self.gateway.store.project):
+            raise Refusal(404, "not_found", "There is nothing here.")
+        _allow(request, "POST")
+        chosen = chosen_id(request)
+        request.request_id = chosen or secrets.token_hex(12)
+        check_json(request)
+        operate = OPERATIONS[found["operation"]]
+        return await self._measured(request, found["name"], found["operation"], partial(operate, self, request, chosen))
+
+    async def _measured(
+        self, request: Request, name: str, operation: str, operate: Callable[[str, bytes], Awaitable[Response]]
+    ) -> Response:
+        """Read the body, do the operation within the limits of overload, and count how it went."""
+        known = name if name in self.gateway.names else ""
+        status = 500
+        began = self.gateway.clock.monotonic()
+        try:
+            body = await request.body(self._max_body, self._read_seconds)
+            began = self.gateway.clock.monotonic()
+            if self._working >= MOST_WAITING:
+                raise Refusal(429, "overloaded", "Too many requests are waiting.", retry_after=1)
+            self._working += 1
+            try:
+                response = await operate(name, body)
+            finally:
+                self._working -= 1
+            status = response.status
+            return response
+        except YardError as error:
+            status = error.status
+            self.metrics.count("modelyard_refusals_total", deployment=known, code=error.code)
+            raise
+        finally:
+            self.metrics.count("modelyard_requests_total", deployment=known, operation=operation, status=str(status))
+            self.metrics.time(self.gateway.clock.monotonic() - began, deployment=known, operation=operation)
+
+    async def predict(self, request: Request, chosen: str | None, name: str, body: bytes) -> Response:
+        """`POST /deployments/{name}/predict`."""
+        call = self.gateway.call(name, request_id=chosen, routing_key=_routing_key(request))
+        call.request_id = request.request_id
+        call.body = body
+        if chosen is not None:
+            call.digest = blake2b(body + b"\0" + (call.routing_key or "").encode(), digest_size=16).hexdigest()
+        data = await asyncio.get_running_loop().run_in_executor(self._predictors, self._predict, call)
+        self.shadows.add(call)
+        return Response(200, data)
+
+    def _predict(self, call: Call) -> bytes:
+        answer = self.gateway.run(call)
+        name = call.board.name
+        self.metrics.count("modelyard_rows_total", len(answer.predictions), deployment=name, arm=answer.arm)
+        for code in {code for _, _, code in answer.warnings}:
+            number = sum(each == code for _, _, each in answer.warnings)
+            self.metrics.count("modelyard_warnings_total", number, deployment=name, code=code)
+        return _encode(answer.as_json())
+
+    async def feedback(self, request: Request, chosen: str | None, name: str, body: bytes) -> Response:
+        """`POST /deployments/{name}/feedback`."""
+        return await asyncio.get_running_loop().run_in_executor(self._writers, self._feedback, name, body)
+
+    def _feedback(self, name: str, body: bytes) -> Response:
+        document = read(body)
+        if not isinstance(document, dict) or set(document) != {"feedback"}:
+            raise of_faults([Fault("", "wrong_shape", "an object with feedback")])
+        refusal = feedback.too_many(document["feedback"], MOST_LABELS)
+        if refusal is not None:
+            raise refusal
+        results = self.gateway.feedback(name, document["feedback"])
+        return Response(feedback.overall(results), _encode({"results": [each.as_json() for each in results]}))
+
+    def health(self) -> Response:
+        """`GET /healthz`: the process answers."""
+        return Response(200, b'{"status":"ok"}')
+
+    def ready(self) -> Response:
+        """`GET /readyz`: what is served, by revision; 503 while a deployment is not, or on the way down."""
+        errors = self.gateway.errors
+        served = {
+            name: {"revision": self.gateway.revision(name), "ready": True, "error": errors.get(name, "")}
+            for name in self.gateway.names
+        }
+        missing = {name: {"revision": 0, "ready": False, "error": says} for name, says in errors.items() if name not in served}
+        ready = bool(served) and not missing and not self._stopping
+        document = {"ready": ready, "deployments": served | missing}
+        return Response(200 if ready else 503, json.dumps(document).encode())
+
+    def numbers(self) -> Response:
+        """`GET /metrics`."""
+        revisions = {(("deployment", name),): float(self.gateway.revision(name)) for name in self.gateway.names}
+        text = self.metrics.text({"modelyard_revision": revisions, "modelyard_working": {(): float(self._working)}})
+        return Response(200, text.encode(), "text/plain; version=0.0.4; charset=utf-8")
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        """The server's life: load, refresh a few times a second, and leave in order."""
+        await receive()
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._refresher, self._refresh)
+        await send({"type": "lifespan.startup.complete"})
+        refreshing = asyncio.create_task(self._keep_fresh())
+        await receive()
+        self._stopping = True
+        refreshing.cancel()
+        await loop.run_in_executor(None, self.close)
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _keep_fresh(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(REFRESH_SECONDS)
+            await loop.run_in_executor(self._refresher, self._refresh)
+
+    def _refresh(self) -> None:
+        try:
+            self.gateway.refresh()
+            self.gateway.rotate(due=True)
+        except Exception as error:  # without the database the gateway serves on what it has
+            _log.warning("the store cannot be read: %s", error)
+
+    def close(self) -> None:
+        """End the threads and close the log."""
+        for pool in (self._refresher, self._predictors, self._writers):
+            pool.shutdown()
+        self.shadows.close()
+        self.gateway.close()
+
+
+def _allow(request: Request, *methods: str) -> None:
+    if request.method not in methods:
+        raise Refusal(405, "method_not_allowed", f"Use {' or '.join(methods)}.", allow=", ".join(methods))
+
+
+def _routing_key(request: Request) -> str | None:
+    key = request.text("x-routing-key")
+    if key is not None and ("\x00" in key or len(key) > 1_000):
+        raise Refusal(400, "bad_routing_key", "X-Routing-Key is at most 1,000 characters.")
+    return key
+
+
+PLAIN: dict[str, Callable[[Server], Response]] = {
+    "/healthz": Server.health,
+    "/readyz": Server.ready,
+    "/metrics": Server.numbers,
+}
+OPERATIONS = {"predict": Server.predict, "feedback": Server.feedback}
