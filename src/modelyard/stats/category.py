@@ -1,4 +1,8 @@
-"""Categories and booleans: the reference's top values, the rest of its vocabulary, and what it never saw."""
+"""Categories and booleans: the reference's top values, the rest of its vocabulary, and what it never saw.
+
+Only values that are frequent enough for their share to be known get a cell of their own: the luckiest of a thousand
+equal values would else seem to fade in every window. All others share eight cells by a hash of the value.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +20,9 @@ from modelyard.stats.groups import Groups
 from modelyard.stats.tally import Tally, heaviest
 
 TOP = 50
+TAIL = 8
+LEAST_ROWS = 25
+LEAST_SHARE = 0.005
 VOCABULARY = 20_000
 _LONGEST = 80
 
@@ -36,8 +43,12 @@ class CategoryLayout:
 
     @property
     def size(self) -> int:
-        """Number of cells: top values, other, unseen."""
-        return len(self.top) + 2
+        """Number of cells: top values, other (by hash), unseen (by hash)."""
+        return len(self.top) + 2 * TAIL
+
+    def unseen(self, tally: Tally) -> int:
+        """Rows whose value the reference never held."""
+        return int(tally.cells[-TAIL:].sum())
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object."""
@@ -58,8 +69,11 @@ def layout(array: pa.Array) -> CategoryLayout:
     """The vocabulary of a reference's column of texts."""
     codes, words = arrow.codes(array)
     counts = np.bincount(codes[codes >= 0], minlength=len(words))
-    texts = words.to_pylist()
-    top = tuple(texts[i] for i in np.lexsort((hashing.texts(words), -counts))[:TOP]) if texts else ()
+    order = np.lexsort((hashing.texts(words), -counts)) if len(words) else np.zeros(0, dtype=np.int64)
+    if len(words) > TOP:
+        least = max(LEAST_ROWS, LEAST_SHARE * counts.sum())
+        order = order[: min(TOP, int((counts >= least).sum()))]
+    top = tuple(words.take(pa.array(order)).to_pylist())
     return CategoryLayout("category", top, np.unique(_short(words)), int((counts == 1).sum()), len(words))
 
 
@@ -78,17 +92,21 @@ def tallies(array: pa.Array, layout: CategoryLayout, groups: Groups) -> list[Tal
     kinds = frozenset({arrow.family(array.type)} - {"null"})
     if pa.types.is_floating(array.type):
         array = pc.if_else(pc.is_nan(array), pa.scalar(None, array.type), array)
-    if arrow.family(array.type) == "other":
-        cells, words = np.full(len(array), -1, dtype=np.int64), pa.array([], pa.string())
-    elif layout.kind == "boolean":
-        cells, words = _boolean(array), pa.array([], pa.string())
-    else:
-        cells, words = _places(array, layout)
     rows = groups.where(np.ones(len(array), dtype=bool))
-    nulls = groups.where(~pc.is_valid(array).to_numpy(zero_copy_only=False) | (cells == -2))
+    fresh: list[dict[str, int]] = [{} for _ in range(groups.size)]
+    missing = ~pc.is_valid(array).to_numpy(zero_copy_only=False)
+    if arrow.family(array.type) == "other":
+        cells = np.full(len(array), -1, dtype=np.int64)
+    elif layout.kind == "boolean":
+        cells = _boolean(array)
+    else:
+        codes, words = arrow.codes(array)
+        places = _places(words, layout)
+        cells = np.append(places, -1)[codes]
+        fresh = _fresh(codes, places, words, layout, groups)
     seen = cells >= 0
-    counts = groups.take(seen).count(np.minimum(cells[seen], layout.size - 1), layout.size)
-    fresh = _fresh(cells, words, layout, groups)
+    counts = groups.take(seen).count(cells[seen], layout.size)
+    nulls = groups.where(missing)
     return [
         Tally(
             rows=int(rows[g]),
@@ -103,7 +121,7 @@ def tallies(array: pa.Array, layout: CategoryLayout, groups: Groups) -> list[Tal
 
 
 def _boolean(array: pa.Array) -> npt.NDArray[np.int64]:
-    """0 or 1; -1 where the value is neither, -2 where it is missing."""
+    """0 or 1; -1 where the value is neither or missing."""
     if arrow.family(array.type) == "text":
         lower = pc.utf8_lower(array)
         truth = pc.is_in(lower, value_set=pa.array(["true", "1"])).to_numpy(zero_copy_only=False)
@@ -111,30 +129,31 @@ def _boolean(array: pa.Array) -> npt.NDArray[np.int64]:
         return np.where(truth, 1, np.where(falsehood, 0, -1))
     values = arrow.floats(array)
     assert values is not None, "families other and text are handled before"
-    return np.where(np.isnan(values), -2, np.where(values == 1, 1, np.where(values == 0, 0, -1)))
+    return np.where(values == 1, 1, np.where(values == 0, 0, -1))
 
 
-def _places(array: pa.Array, layout: CategoryLayout) -> tuple[npt.NDArray[np.int64], pa.Array]:
-    """The cell of each row; an unseen value number i of `words` is size - 1 + i, missing is -1."""
-    codes, words = arrow.codes(array)
+def _places(words: pa.Array, layout: CategoryLayout) -> npt.NDArray[np.int64]:
+    """The cell of each distinct value."""
     if len(words) == 0:
-        return codes, words
-    top = pc.index_in(words, value_set=pa.array(layout.top, words.type))
-    place = pc.fill_null(top, -1).to_numpy(zero_copy_only=False).astype(np.int64)
-    known = np.isin(_short(words), layout.known)
-    rest = place < 0
-    place[rest & known] = len(layout.top)
-    place[rest & ~known] = layout.size - 1 + np.flatnonzero(rest & ~known)
-    return np.where(codes >= 0, place[np.maximum(codes, 0)], -1), words
+        return np.zeros(0, dtype=np.int64)
+    short = _short(words)
+    tail = len(layout.top) + (short % TAIL).astype(np.int64) + np.where(np.isin(short, layout.known), 0, TAIL)
+    top = pc.fill_null(pc.index_in(words, value_set=pa.array(layout.top, words.type)), -1)
+    place = top.to_numpy(zero_copy_only=False).astype(np.int64)
+    return np.where(place >= 0, place, tail)
 
 
 def _fresh(
-    cells: npt.NDArray[np.int64], words: pa.Array, layout: CategoryLayout, groups: Groups
+    codes: npt.NDArray[np.int64],
+    places: npt.NDArray[np.int64],
+    words: pa.Array,
+    layout: CategoryLayout,
+    groups: Groups,
 ) -> list[dict[str, int]]:
-    new = cells >= layout.size - 1
-    if layout.kind == "boolean" or not new.any():
+    new = np.append(places >= layout.size - TAIL, False)[codes]
+    if not new.any():
         return [{} for _ in range(groups.size)]
-    inside, found = groups.take(new), cells[new] - (layout.size - 1)
+    inside, found = groups.take(new), codes[new]
     return [_top_words(found[inside.only(g)], words) for g in range(groups.size)]
 
 

@@ -3,15 +3,15 @@ cure."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from modelyard.stats import natural
 from modelyard.stats.category import CategoryLayout
-from modelyard.stats.distance import beyond, heap, share
+from modelyard.stats.distance import Layout, beyond, comparable, heap, share
 from modelyard.stats.natural import Natural
 from modelyard.stats.numeric import BUCKETS, NumberLayout
-from modelyard.stats.profile import Column, Profile
+from modelyard.stats.profile import TURNOVER, Column, Profile
 from modelyard.stats.significance import chi_squared, proportions, psi
 from modelyard.stats.tally import Tally
 
@@ -50,13 +50,18 @@ def column_findings(column: Column, window: Tally, limits: Limits) -> list[Findi
     """All checks of one column against its reference."""
     usual = natural.nearest(column.natural, limits.span)
     findings = [_missing(column.tally, window, usual, limits), *_schema(column.tally, window)]
-    if window.count == 0 or column.tally.count == 0 or column.follows:
+    if window.count == 0 or column.tally.count == 0 or column.follows not in ("", TURNOVER):
         return findings
     match column.layout:
         case CategoryLayout() as layout:
-            return findings + _category(layout, column.tally, window, usual, limits)
+            found = _category(layout, column.tally, window, usual, limits)
+            return findings + (_at_most_info(found) if column.follows == TURNOVER else found)
         case NumberLayout() as layout:
             return findings + _number(layout, column.tally, window, usual, limits)
+
+
+def _at_most_info(findings: list[Finding]) -> list[Finding]:
+    return [finding if finding.level == "ok" else replace(finding, level="info") for finding in findings]
 
 
 def row_findings(reference: Profile, current: Profile, limits: Limits) -> list[Finding]:
@@ -95,9 +100,9 @@ def _schema(reference: Tally, window: Tally) -> list[Finding]:
 
 
 def _category(layout: CategoryLayout, reference: Tally, window: Tally, usual: Natural, limits: Limits) -> list[Finding]:
-    findings = [_shift(reference, window, usual, limits)]
+    findings = [_shift(layout, reference, window, usual, limits)]
     if layout.kind == "category":
-        new, expected = int(window.cells[-1]), share(layout.once, reference.count)
+        new, expected = layout.unseen(window), share(layout.once, reference.count)
         p_value = proportions((layout.once, reference.count), (new, window.count))
         findings.append(_excess("unseen", "unseen", expected, share(new, window.count), p_value, usual, limits))
     return findings
@@ -113,7 +118,7 @@ def _number(layout: NumberLayout, reference: Tally, window: Tally, usual: Natura
         findings.append(_infinite(reference, window))
     if layout.kind == "timestamp":
         return findings
-    findings.append(_shift(reference, window, usual, limits))
+    findings.append(_shift(layout, reference, window, usual, limits))
     if layout.kind == "number":
         findings.append(_integers(reference, window, usual, limits))
     if layout.smooth:
@@ -121,10 +126,10 @@ def _number(layout: NumberLayout, reference: Tally, window: Tally, usual: Natura
     return findings
 
 
-def _shift(reference: Tally, window: Tally, usual: Natural, limits: Limits) -> Finding:
-    effect, limit = psi(reference.cells, window.cells), usual.limit("shift", limits.alpha) ** 2
-    level = _psi_level(effect, limit, limits)
-    return Finding("distribution", "shift", effect, chi_squared(reference.cells, window.cells), level, usual=limit)
+def _shift(layout: Layout, reference: Tally, window: Tally, usual: Natural, limits: Limits) -> Finding:
+    cells = comparable(layout, reference, window)
+    effect, limit = psi(*cells), usual.limit("shift", limits.alpha) ** 2
+    return Finding("distribution", "shift", effect, chi_squared(*cells), _psi_level(effect, limit, limits), usual=limit)
 
 
 def _digits(reference: Tally, window: Tally, usual: Natural, limits: Limits) -> Finding:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from modelyard.stats.category import CategoryLayout
+from modelyard.stats.category import TAIL, CategoryLayout
 from modelyard.stats.numeric import NumberLayout
 from modelyard.stats.significance import psi
-from modelyard.stats.tally import Tally
+from modelyard.stats.tally import Counts, Tally
 
 Layout = NumberLayout | CategoryLayout
 
@@ -20,18 +20,34 @@ def distances(layout: Layout, reference: Tally, window: Tally) -> dict[str, floa
     """
     result = {"missing": abs(share(window.nulls, window.rows) - share(reference.nulls, reference.rows))}
     if isinstance(layout, CategoryLayout):
-        unseen = {} if layout.kind == "boolean" else {"unseen": share(int(window.cells[-1:].sum()), window.count)}
-        return result | {"shift": root(psi(reference.cells, window.cells))} | unseen
+        unseen = {} if layout.kind == "boolean" else {"unseen": share(layout.unseen(window), window.count)}
+        return result | {"shift": root(psi(*comparable(layout, reference, window)))} | unseen
     result["outside"] = share(beyond(layout, window), window.count)
     if layout.kind == "timestamp":
         return result
-    result["shift"] = root(psi(reference.cells, window.cells))
+    result["shift"] = root(psi(*comparable(layout, reference, window)))
     if layout.kind == "number":
         result["integers"] = abs(share(window.integers, window.count) - share(reference.integers, reference.count))
     if layout.smooth:
         result["heap"] = heap(reference, window)[0]
         result["digits"] = root(psi(reference.buckets, window.buckets))
     return result
+
+
+def comparable(layout: Layout, reference: Tally, window: Tally) -> tuple[Counts, Counts]:
+    """The cells of both whose distributions should agree.
+
+    A reference has seen all its own values, so that its unseen cell is empty and its rare values lie in the tail
+    cells; the same rare values of a window were often never seen. They are counted together; whether too many are new
+    is another question.
+    """
+    if not isinstance(layout, CategoryLayout) or len(window.cells) == 0 or len(reference.cells) == 0:
+        return reference.cells, window.cells
+    known, rare = len(layout.top), slice(len(layout.top), len(layout.top) + TAIL)
+    before, after = reference.cells[: known + TAIL], window.cells[: known + TAIL].copy()
+    if before[rare].any():
+        after[rare] += window.cells[-TAIL:]
+    return before, after
 
 
 def share(part: float, whole: float) -> float:

@@ -25,6 +25,7 @@ from modelyard.stats.numeric import NumberLayout
 from modelyard.stats.tally import Tally, merge, minus
 
 FEWEST = 4
+TURNOVER = 0.02
 FEWEST_ROWS = 50
 
 
@@ -105,6 +106,22 @@ def of_windows(array: pa.Array, layout: Layout, tallies: Sequence[Tally], groups
     for w, share in zip(later, _new_shares(array, layout, groups)[later], strict=True):
         ahead[later.index(w)] |= {"outside": share} if isinstance(layout, NumberLayout) else {"unseen": share}
     return Natural({name: found for name in ahead[-1] if (found := _spreads(name, around, ahead))})
+
+
+def turns_over(array: pa.Array, groups: Groups) -> bool:
+    """Whether a category's values come and go (customers, products), so that ever more are new as time goes on.
+
+    The last quarter of windows is looked at with the vocabulary of the first half. Of values drawn from one
+    vocabulary, the share never seen before would be the share that was seen just once (Good 1953).
+    """
+    assert groups.of is not None, "turnover needs windows"
+    codes, words = arrow.codes(array)
+    present, window = codes[codes >= 0], groups.of[codes >= 0]
+    before = np.bincount(present[window < groups.size / 2], minlength=len(words))
+    after = present[window >= groups.size * 3 / 4]
+    if min(before.sum(), len(after)) < FEWEST_ROWS:
+        return False
+    return float((before[after] == 0).mean()) - float((before == 1).sum() / before.sum()) >= TURNOVER
 
 
 def of_shares(shares: Sequence[float]) -> Natural:

@@ -31,7 +31,7 @@ Kind = Literal["number", "integer", "timestamp", "text"]
 
 @dataclass(frozen=True)
 class NumberLayout:
-    """`edges`: increasing, first = smallest and last = largest of the reference; `heavy`: values with a cell of their own.
+    """`edges`: increasing, from the smallest to the largest of the reference; `heavy`: values with a cell of their own.
 
     `smooth`: values are spread over so many that no hash bucket stands out, so a heap in a window is news.
     For text the number is its length in characters; of timestamps only range and nulls are judged.

@@ -29,6 +29,7 @@ from modelyard.stats.tally import Tally
 
 WINDOWS = 53
 WIDTHS = (timedelta(days=7), timedelta(days=1), timedelta(hours=1))
+TURNOVER = "turnover of its values"
 FORMAT = 1
 
 
@@ -36,7 +37,8 @@ FORMAT = 1
 class Column:
     """One column of a profile: how it is divided, what was counted, and how windows of the reference naturally vary.
 
-    `follows` names what of its row's time the column tells ("month"), if that is all it does.
+    `follows` names what of its row's time the column tells ("month"), if that is all it does, or that its values come
+    and go.
     """
 
     layout: Layout
@@ -255,6 +257,9 @@ def _column(array: pa.Array, layout: Layout, seconds: arrow.Floats, divisions: d
         for width, groups in divisions.items()
     }
     told = calendar.follows(array, layout, seconds) if len(seconds) else ""
+    many = isinstance(layout, CategoryLayout) and layout.distinct > category.TOP
+    if not told and divisions and many and natural.turns_over(array, divisions[max(divisions)]):
+        told = TURNOVER
     return Column(layout, count(array, layout, Groups())[0], variations, told)
 
 

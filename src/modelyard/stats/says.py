@@ -93,7 +93,7 @@ def _effect(psi: float | None, usual: float = 0.0) -> str:
 def _top(layout: CategoryLayout, tally: Tally) -> dict[str, float]:
     if tally.count == 0:
         return {}
-    counts = dict(zip(layout.top, tally.cells[:-2].tolist(), strict=True)) | tally.fresh
+    counts = dict(zip(layout.top, tally.cells.tolist(), strict=False)) | tally.fresh
     first = sorted(counts.items(), key=lambda item: -item[1])[:3]
     return {word: round(share(n, tally.count), 4) for word, n in first if n}
 

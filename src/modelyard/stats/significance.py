@@ -15,6 +15,7 @@ from scipy import special
 from modelyard.stats.tally import Counts
 
 EXPECTED = 5.0
+PLENTY = 50.0
 
 
 def pool(first: Counts, second: Counts) -> tuple[Counts, Counts]:
@@ -71,14 +72,15 @@ def psi(first: Counts, second: Counts) -> float:
 def proportions(first: tuple[float, float], second: tuple[float, float]) -> float:
     """The two-sided p-value of equal shares, each given as (events, rows).
 
-    Chi-squared where 5 events and 5 non-events are expected on both sides, else binomial given their sum.
+    Chi-squared where 50 events are expected on both sides, else binomial given their sum, which holds far into the
+    tail.
     """
     (a, n), (b, m) = first, second
     if n <= 0 or m <= 0 or a + b == 0 or a + b == n + m:
         return 1.0
     if a + b > (n + m) / 2:
         a, b = n - a, m - b
-    if (a + b) * min(n, m) / (n + m) >= EXPECTED:
+    if (a + b) * min(n, m) / (n + m) >= PLENTY:
         return chi_squared(np.array([a, n - a]), np.array([b, m - b]))
     share, sum_ = m / (n + m), a + b
     below = special.bdtr(np.floor(b), sum_, share)
