@@ -34,7 +34,7 @@ def approve(
     """Record that `actor` approves the digest of the release `ref`; once enough have, it is approved.
 
     Deciding the same again changes nothing. Forbidden without one of the rule's roles, and to its author unless
-    declared; Conflict after an opposite decision of the same actor; Refused when it was rejected or has been rolled back.
+    declared; Conflict after an opposite decision of the same actor; Refused when it was rejected or rolled back.
     """
     return _decide(store, ref, "approve", actor, role, reason, rule or ApprovalRule(required=1, roles=(role,)), fence)
 

@@ -206,7 +206,7 @@ def match(arms: Arms, last: datetime) -> tuple[pa.Table, pa.Table]:
 def pairs(
     worse: pa.Table, base: pa.Table, guard: str, worse_classes: Sequence[str], base_classes: Sequence[str]
 ) -> tuple[Pairs, ...]:
-    """Both releases' losses on the matched rows, in consecutive stretches; rows that one could not answer are left out."""
+    """Both releases' losses on the matched rows, in consecutive stretches; without rows that one could not answer."""
     loss = LOSSES[guard]
     labels = base["label"].to_numpy() if not _many(base) else np.array(base["label"].to_pylist(), dtype=object)
     usable = np.ones(len(labels), dtype=bool)

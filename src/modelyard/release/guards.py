@@ -32,8 +32,8 @@ from modelyard.stats.sequential import (
     mean_bounds,
     p_value,
     rate_bounds,
-    rate_log_e,
     rate_log_e_below,
+    worse_log_e,
 )
 
 RATES = ("error_rate", "fallback_rate", "warning_rate")
@@ -111,23 +111,6 @@ class Finding:
         }
 
 
-def refusals(guard: dict[str, Guard], task: str) -> list[str]:
-    """Why declared guards cannot be kept, one sentence each; empty when all can. For validation."""
-    return [_refusal(name, task) for name in guard if _refusal(name, task)]
-
-
-def _refusal(name: str, task: str) -> str:
-    usable = [*RATES, LATENCY, *(metric for metric, loss in LOSSES.items() if task in loss.tasks)]
-    if name in usable:
-        return ""
-    if name in LOSSES:
-        return f"{name} is no metric of {task}; a guard may be: {', '.join(usable)}."
-    return (
-        f"{name} cannot guard a rollout: champion and challenger are compared row by row, and {name} is no mean over "
-        f"rows. A guard may be: {', '.join(usable)}."
-    )
-
-
 def judge(canary: Canary, evidence: Evidence) -> tuple[Finding, ...]:
     """Judge every declared guard on the evidence so far."""
     alpha = canary.alpha / max(1, len(canary.guard))
@@ -154,7 +137,7 @@ def _rate(name: str, margin: Margin, strata: Sequence[Stratum], alpha: float) ->
         return Finding(name, "not yet", f"{name}: no rows of {'the challenger' if base.n else 'both releases'} yet")
     smoothed = (base.hits + 1) / (base.n + 2)
     allowed = margin.absolute(smoothed)
-    evidence = rate_log_e(strata)
+    evidence = worse_log_e(strata)
     lower, upper = rate_bounds(strata, alpha)
     seen = worse.rate - base.rate
     wanted = math.log(1 / alpha)
@@ -183,7 +166,7 @@ def _latency(margin: Margin, evidence: Evidence, alpha: float) -> Finding:
     says = f"{LATENCY}: {worse.rate:.1%} of {worse.n:,} requests were slower than the champion's p95 + {margin}"
     wanted = math.log(1 / alpha)
     verdict: Verdict = "not yet"
-    if rate_log_e(strata) >= wanted:
+    if worse_log_e(strata) >= wanted:
         verdict = "fail"
     elif rate_log_e_below(strata, below=0.0) >= wanted:
         verdict = "pass"

@@ -305,6 +305,7 @@ def commit(store: Store, place: Place, change: Change, now: datetime, actor: str
         "release": place.called(change.release),
         "digest": change.release,
         "champion": place.called(change.champion),
+        "swapped": change.champion != place.situation.champion,
         **change.detail,
     }
     if change.findings:
