@@ -74,9 +74,7 @@ def decide(
     return Decision(True, whole.says, reasons)
 
 
-def _held_back(
-    trigger: Trigger, now: datetime, last_trained: datetime | None, requests: Sequence[Request]
-) -> str:
+def _held_back(trigger: Trigger, now: datetime, last_trained: datetime | None, requests: Sequence[Request]) -> str:
     """Why a condition that holds does not fire now; empty when it does."""
     if last_trained is None:
         return "held back: the model has never been trained, `yard apply` does that"

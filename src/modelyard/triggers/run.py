@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from modelyard.errors import Conflict
 from modelyard.records import Audit, Deployment, Observation, Release, Request, Version
 from modelyard.spec.types import Spec, Trigger, When
-from modelyard.store import Held, Store
+from modelyard.store import Held, Store, Transaction
 from modelyard.triggers.decide import Decision, decide
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -28,7 +28,7 @@ def run(store: Store, spec: Spec, *, now: datetime, actor: str, fence: Held | No
 def look(store: Store, spec: Spec, name: str, *, now: datetime) -> Decision:
     """What a trigger decides at `now`, and why. Changes nothing."""
     trigger = spec.triggers[name]
-    requests = store.read(Request, kind="retrain", subject=trigger.model, order="at")
+    requests = _retrainings(store, trigger.model)
     return decide(
         name,
         trigger,
@@ -39,11 +39,17 @@ def look(store: Store, spec: Spec, name: str, *, now: datetime) -> Decision:
     )
 
 
+def _retrainings(store: Store | Transaction, model: str) -> list[Request]:
+    """All requests to retrain a model, oldest first."""
+    return [each for each in store.read(Request, subject=model, order="at") if each.kind == "retrain"]
+
+
 def _last_trained(store: Store, model: str) -> datetime | None:
     """As of when the newest version of the model was built, released or not."""
     newest = store.read(Version, entity=f"model.{model}", order="as_of", descending=True, limit=1)
     released = store.read(Release, model=model, order="as_of", descending=True, limit=1)
-    return max((each.as_of for each in (*newest, *released)), default=None)
+    times = [version.as_of for version in newest] + [release.as_of for release in released]
+    return max(times, default=None)
 
 
 def _observations(store: Store, spec: Spec, when: When, now: datetime) -> list[Observation]:
@@ -97,7 +103,7 @@ def _ask(
         with store.transaction(
             actor=actor, action="request.retrain", subject=f"model.{trigger.model}", detail=detail, fence=fence
         ) as tx:
-            if tx.one(Request, kind="retrain", subject=trigger.model, state="open") is not None:
+            if any(each.state == "open" for each in _retrainings(tx, trigger.model)):
                 raise Conflict("a request is open already", where=trigger.model)
             return [tx.add(request)]
     except Conflict:
