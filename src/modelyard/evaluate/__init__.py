@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from modelyard.evaluate.judge import Evidence, Versus, judge
 from modelyard.evaluate.scored import Scored
+from modelyard.evaluate.verdicts import Evidence, Versus, judge
 
 __all__ = ["Evidence", "Scored", "Versus", "judge"]

@@ -1,0 +1,105 @@
+"""The child process of a training run: `python -m modelyard.train.child DIRECTORY`. It fits and saves, nothing more.
+
+What is judged is never what lives here, but what was saved and is loaded again by the parent.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from modelyard import models
+from modelyard.engines import function
+from modelyard.errors import UserCodeError, YardError
+from modelyard.models.frame import to_frame
+from modelyard.train import job
+
+_TAIL = 3000
+
+
+def main(directory: Path) -> int:
+    """Do the job in `directory`; 0 when all fits are saved, 1 when `result.json` tells why not."""
+    function.die_with_parent()
+    task = json.loads((directory / "job.json").read_text())
+    try:
+        fitting = function.load(directory / "code", task["function"])
+        table = job.read_rows(directory)
+        done = {name: _fit(name, fitting, table, task, directory) for name in task["fits"]}
+    except YardError as error:
+        _leave(directory, {"error": error.as_json()})
+        return 1
+    _leave(directory, {"fits": done})
+    return 0
+
+
+def _fit(
+    name: str, fitting: Callable[..., Any], table: pa.Table, task: dict[str, Any], directory: Path
+) -> dict[str, Any]:
+    """Fit on the rows of one fit, save the model, and say how long the function took."""
+    rows = table.take(pa.array(np.load(directory / f"rows-{name}.npy")))
+    offered = _offered(rows, task)
+    _seed(task["seed"])
+    started = time.perf_counter()
+    model = _call(fitting, offered, task["function"], directory)
+    seconds = time.perf_counter() - started
+    try:
+        manifest = models.save(
+            model,
+            directory / f"model-{name}",
+            signature=task["signature"],
+            frame=task["frame"],
+            code=directory / "code",
+        )
+    except UserCodeError as error:
+        error.where = error.where or task["function"]
+        raise
+    return {"seconds": seconds, "manifest": manifest}
+
+
+def _offered(rows: pa.Table, task: dict[str, Any]) -> dict[str, Any]:
+    frame = task["frame"]
+    y = rows.column(job.TARGET).to_numpy()
+    weights = rows.column(job.WEIGHTS).to_numpy() if job.WEIGHTS in rows.column_names else None
+    return {
+        "X": to_frame(rows, task["signature"], frame),
+        "y": pd.Series(y, name=task["signature"]["target"]["name"], dtype=y.dtype) if frame == "pandas" else y,
+        "params": task["params"],
+        "seed": task["seed"],
+        "weights": weights,
+    }
+
+
+def _seed(seed: int) -> None:
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+
+
+def _call(fitting: Callable[..., Any], offered: dict[str, Any], name: str, directory: Path) -> Any:
+    try:
+        return function.call(fitting, offered)
+    except (YardError, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # user code may raise anything, SystemExit too: it becomes one sentence
+        traceback.print_exc()
+        said = function.explain(error, directory / "code")
+        raise UserCodeError(f"the training function failed: {said[-_TAIL:]}", where=name) from error
+
+
+def _leave(directory: Path, result: dict[str, Any]) -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    (directory / "result.json").write_text(json.dumps(result))
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

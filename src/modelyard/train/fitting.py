@@ -1,0 +1,193 @@
+"""Fit a declared function in a process of its own, within limits of time, memory and log; keep what it made.
+
+The function sees nothing of ours. Its model is saved by the child and loaded again here, so that what is judged is what
+will be served.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+
+from modelyard import models
+from modelyard.errors import ModelOutputError, UserCodeError
+from modelyard.models import Model
+from modelyard.train import job
+
+if TYPE_CHECKING:  # the child process imports this package and has no use for it
+    from modelyard.store import Store
+
+_TAIL = 2000
+
+
+class Code(Protocol):
+    """A declared function, read as text: see `spec.code.Code`."""
+
+    @property
+    def function(self) -> str: ...
+    @property
+    def files(self) -> dict[str, str]: ...
+
+
+class Limits(Protocol):
+    """What a function may use: see `spec.types.Limits`."""
+
+    @property
+    def time(self) -> timedelta: ...
+    @property
+    def memory(self) -> int | None: ...
+
+
+class Ended(Protocol):
+    """How a command ended: see `engines.local.Outcome`."""
+
+    @property
+    def reason(self) -> str: ...
+
+
+class Engine(Protocol):
+    """Where work runs: see `engines.local.LocalEngine`."""
+
+    def run(
+        self,
+        argv: list[str],
+        *,
+        cwd: Path,
+        log: Path,
+        timeout: timedelta,
+        memory_mb: int | None,
+        env: Mapping[str, str],
+    ) -> Ended: ...
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """One fit: the artefact's blob tree, its manifest, the log's blob, the function's own seconds, the files of it."""
+
+    artefact: str
+    manifest: dict[str, Any]
+    log: str
+    seconds: float
+    directory: Path
+    signature: dict[str, Any]
+
+    def model(self) -> Model:
+        """The saved model, loaded in its native form."""
+        return models.load(self.directory, signature=self.signature, compiled=False)
+
+
+def fit(
+    store: Store,
+    engine: Engine,
+    *,
+    table: pa.Table,
+    y: np.ndarray,
+    weights: np.ndarray | None = None,
+    code: Code,
+    params: Mapping[str, Any],
+    seed: int,
+    limits: Limits,
+    signature: dict[str, Any],
+    job_name: str,
+    frame: str = "pandas",
+) -> Fitted:
+    """Fit once, on all rows of `table`; see `fit_each`."""
+    whole = {"all": np.arange(len(table))}
+    return fit_each(
+        store, engine, table=table, y=y, weights=weights, rows=whole, code=code, params=params, seed=seed,
+        limits=limits, signature=signature, job_name=job_name, frame=frame,
+    )["all"]  # fmt: skip
+
+
+def fit_each(
+    store: Store,
+    engine: Engine,
+    *,
+    table: pa.Table,
+    y: np.ndarray,
+    weights: np.ndarray | None,
+    rows: Mapping[str, np.ndarray],
+    code: Code,
+    params: Mapping[str, Any],
+    seed: int,
+    limits: Limits,
+    signature: dict[str, Any],
+    job_name: str,
+    frame: str = "pandas",
+) -> dict[str, Fitted]:
+    """Fit once for each named set of `rows`, one after the other in one child process (it starts and reads only once).
+
+    `y` as `models.target.encode` gives it. `limits.time` holds for each fit. The files stay in the store's
+    `jobs/JOB_NAME` until `clear`. UserCodeError says what, where and what to do when the function raises, hangs, is
+    killed for its memory, or returns what is no model.
+    """
+    directory = store.files / "jobs" / job_name
+    clear(store, job_name)
+    task = {
+        "function": code.function, "params": dict(params), "seed": seed, "frame": frame, "signature": signature,
+        "fits": list(rows),
+    }  # fmt: skip
+    job.write(directory, task, table, y, weights, dict(rows), code.files)
+    log = directory / "log.txt"
+    ended = engine.run(
+        [sys.executable, "-P", "-m", "modelyard.train.child", str(directory)],
+        cwd=directory,
+        log=log,
+        timeout=limits.time * len(rows),
+        memory_mb=limits.memory,
+        env={"PYTHONHASHSEED": str(seed % 2**32), "PYTHONDONTWRITEBYTECODE": "1"},
+    )
+    said = log.read_bytes() if log.exists() else b""
+    kept = store.blobs.put(said)
+    result = job.result(directory)
+    if ended.reason or result is None or "fits" not in result:
+        raise _failure(ended.reason, result, code.function, limits, said.decode(errors="replace"))
+    return {
+        name: Fitted(
+            store.blobs.put_tree(directory / f"model-{name}"), each["manifest"], kept, each["seconds"],
+            directory / f"model-{name}", signature,
+        )
+        for name, each in result["fits"].items()
+    }  # fmt: skip
+
+
+def clear(store: Store, job_name: str) -> None:
+    """Remove the files of a job; what counts of it is in blobs by then."""
+    shutil.rmtree(store.files / "jobs" / job_name, ignore_errors=True)
+
+
+def answers(model: Model, table: pa.Table, function: str) -> np.ndarray:
+    """Ask a model that was just fitted; what is no prediction becomes a UserCodeError about its function."""
+    try:
+        return model.predict(table)
+    except ModelOutputError as error:
+        raise UserCodeError(error.message, where=function, hint=error.hint) from error
+    except Exception as error:  # a model may fail on rows in as many ways as it likes
+        says = f"the fitted model cannot answer for its own rows: {type(error).__name__}: {error}"
+        hint = "Columns that `fit` makes or changes must be made in a step of the model: a scikit-learn Pipeline."
+        raise UserCodeError(says[:_TAIL], where=function, hint=hint) from error
+
+
+def _failure(reason: str, result: dict[str, Any] | None, function: str, limits: Limits, log: str) -> UserCodeError:
+    tail = log[-_TAIL:]
+    if result is not None and "error" in result:
+        error = result["error"]
+        return UserCodeError(error["message"], where=error["where"] or function, hint=error["hint"], log=tail)
+    if reason == "timeout":
+        seconds = limits.time.total_seconds()
+        message, hint = f"the training function took longer than {seconds:g} s", "Raise `limits.time`, or fit faster."
+    elif reason == "memory":
+        message = f"the training function used more than {limits.memory} MB"
+        hint = "Raise `limits.memory`, or train on fewer rows or columns."
+    else:
+        last = tail.strip().splitlines()[-1:] or ["it said nothing"]
+        message, hint = f"the training process ended by itself; its last words: {last[0]}", "Its log says more."
+    return UserCodeError(message, where=function, hint=hint, log=tail)

@@ -1,0 +1,134 @@
+"""A declared function is fitted in a process of its own; what it does wrong becomes one sentence."""
+
+from datetime import timedelta
+
+import numpy as np
+import pytest
+
+from modelyard import train
+from modelyard.errors import UserCodeError
+from modelyard.models import target
+from modelyard.spec.types import Limits
+from modelyard.train.fitting import answers
+
+from .conftest import Code
+
+GOOD = """
+    import random
+    import numpy as np
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.compose import make_column_transformer
+
+    def fit(X, y, *, params, seed):
+        print("rows", len(X), "draws", random.random(), np.random.random())
+        return make_pipeline(
+            make_column_transformer(("passthrough", ["distance"])), LogisticRegression(random_state=seed, **params)
+        ).fit(X, y)
+"""
+
+
+@pytest.fixture
+def fit(store, engine, table, sig):
+    def run(text, *, limits=None, weights=None, frame="pandas", params=None):
+        return train.fit(
+            store, engine, table=table, y=target.encode(table, sig), weights=weights, code=Code(text),
+            params=params or {}, seed=7, limits=limits or Limits(), signature=sig, job_name="late-1", frame=frame,
+        )  # fmt: skip
+
+    return run
+
+
+def test_what_is_fitted_is_kept_and_answers(fit, store, table, sig, tmp_path):
+    first, second = fit(GOOD, params={"C": 0.5}), fit(GOOD, params={"C": 0.5})
+    log = store.blobs.get(first.log).decode()
+    assert "rows 200 draws" in log
+    assert first.log == second.log, "the seed governs random and numpy"
+    assert first.artefact == second.artefact
+
+    store.blobs.checkout(first.artefact, tmp_path / "m")
+    assert (tmp_path / "m" / "manifest.json").exists()
+    p = answers(second.model(), table, "flightmodel:fit")
+    assert ((p > 0.5) == (table.column("distance").to_numpy() > 1000)).mean() > 0.9
+
+
+def test_several_fits_share_one_process(store, engine, table, sig):
+    y = target.encode(table, sig)
+    fits = train.fit_each(
+        store, engine, table=table, y=y, weights=None, rows={"cut": np.arange(100), "all": np.arange(200)},
+        code=Code(GOOD), params={}, seed=7, limits=Limits(), signature=sig, job_name="late-1",
+    )  # fmt: skip
+    assert fits["cut"].artefact != fits["all"].artefact
+    assert store.blobs.get(fits["cut"].log).decode().splitlines()[0].startswith("rows 100")
+
+
+def test_weights_and_frames_are_given_to_whoever_asks(fit):
+    text = """
+        import numpy as np
+
+        class Constant:
+            def __init__(self, value):
+                self.value = value
+            def predict(self, X):
+                return np.full(len(X), self.value)
+
+        def fit(X, y, weights):
+            assert isinstance(X, np.ndarray) and X.dtype == object, X
+            return Constant(float(np.average(y, weights=weights)))
+    """
+    fitted = fit(text, weights=np.linspace(0, 1, 200), frame="numpy")
+    assert fitted.manifest["project_types"] == ["flightmodel.Constant"]
+    assert (fitted.directory / "code" / "flightmodel.py").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("def fit(X, y):\n    return X['nope']", r"KeyError: 'nope' \(flightmodel.py line 2, in fit\)"),
+        ("def fit(X, y):\n    raise SystemExit(3)", "SystemExit: 3"),
+        ("def fit(X, y):\n    return {'a': 1}", "returned dict, which has no predict"),
+        ("def fit(X, y):\n    pass", "returned NoneType, which has no predict"),
+        ("def fit(X, target):\n    pass", "asks for target, which is not offered"),
+        ("def train(X, y):\n    pass", "has no function fit"),
+        ("import nope_nope\ndef fit(X, y):\n    pass", "No module named 'nope_nope'"),
+        ("import os\ndef fit(X, y):\n    print('going down', flush=True)\n    os._exit(9)", "last words: going down"),
+        (
+            "from sklearn.preprocessing import FunctionTransformer\n"
+            "from sklearn.dummy import DummyClassifier\nfrom sklearn.pipeline import make_pipeline\n"
+            "def fit(X, y):\n    return make_pipeline(FunctionTransformer(lambda X: X), DummyClassifier()).fit(X, y)",
+            "not trusted: flightmodel.<lambda>",
+        ),
+    ],
+)
+def test_a_function_that_fails_says_what_and_where(fit, text, says):
+    with pytest.raises(UserCodeError, match=says) as caught:
+        fit(text)
+    assert caught.value.where == "flightmodel:fit"
+
+
+def test_a_function_that_hangs_is_ended(fit):
+    with pytest.raises(UserCodeError, match="took longer than 2 s"):
+        fit("import time\ndef fit(X, y):\n    time.sleep(60)", limits=Limits(time=timedelta(seconds=2)))
+
+
+def test_a_function_that_takes_too_much_memory_is_ended(fit):
+    text = "import numpy as np, time\ndef fit(X, y):\n    a = np.ones(200_000_000)\n    time.sleep(60)"
+    with pytest.raises(UserCodeError, match="used more than 700 MB"):
+        fit(text, limits=Limits(memory=700))
+
+
+def test_a_function_that_prints_without_end_fills_no_disk(fit, store):
+    text = GOOD.replace('print("rows"', 'print("x" * 3_000_000, "rows"')
+    assert len(store.blobs.get(fit(text).log)) < 100_000
+
+
+def test_a_model_that_cannot_answer_for_its_own_rows_is_the_functions_fault(fit, table):
+    text = """
+        from sklearn.linear_model import LogisticRegression
+
+        def fit(X, y):
+            return LogisticRegression().fit(X[["distance"]].rename(columns={"distance": "miles"}), y)
+    """
+    fitted = fit(text)
+    with pytest.raises(UserCodeError, match="cannot answer for its own rows"):
+        answers(fitted.model(), table, "flightmodel:fit")
