@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -33,8 +32,6 @@ def _try(name: str, check: Callable[[], str]) -> dict[str, Any]:
 
 
 def _python() -> str:
-    if sys.version_info < (3, 11):
-        raise YardError(f"Python {platform.python_version()} is too old", hint="Install Python 3.11 or newer.")
     return platform.python_version()
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import replace
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from fastapi import Body, FastAPI, Request, Response
@@ -44,7 +44,7 @@ def _route(app: FastAPI, context: Context, operation: Operation) -> None:
     async def reading(request: Request) -> Any:
         return await _call(request, dict(request.query_params))
 
-    async def writing(request: Request, arguments: dict[str, Any] = Body(default={})) -> Any:
+    async def writing(request: Request, arguments: Annotated[dict[str, Any], Body(default_factory=dict)]) -> Any:
         return await _call(request, arguments)
 
     async def _call(request: Request, arguments: dict[str, Any]) -> Any:

@@ -177,7 +177,7 @@ def plan(said: Words, as_of: str | None, out: Path | None, detailed_exitcode: bo
 @words
 def apply(said: Words, frozen: Path | None, as_of: str | None, yes: bool) -> None:
     """Make the declaration so: build, train, judge, release, deploy. A second run goes on where the first stopped."""
-    from modelyard.api.operations import load_frozen
+    from modelyard.api.declaring import load_frozen
 
     door = said.door()
     plan = load_frozen(frozen) if frozen else None

@@ -1,62 +1,24 @@
-"""Operations on a project: declare, plan, apply, look. Each takes a context and returns JSON values."""
+"""Operations that look: what serves, releases, observations, the audit trail. They change nothing."""
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 from modelyard import monitor, release
-from modelyard.api.context import Context, parse_time
-from modelyard.engines.local import LocalEngine
-from modelyard.errors import InputError, NotFound, SpecError
-from modelyard.loop import apply as applying
-from modelyard.loop.ground import latest_declaration, survey
-from modelyard.loop.reproduce import reproduce
-from modelyard.loop.tick import look
+from modelyard.api.context import Context
+from modelyard.api.declaring import existing
+from modelyard.errors import NotFound
+from modelyard.loop.ground import latest_declaration
 from modelyard.records import Alias, Audit, Deployment, Observation, Release, Verdict
-from modelyard.spec import Project
-from modelyard.store import Store, audit, open_store
-from modelyard.store.scopes import only_project
+from modelyard.store import Store, audit
 
 Json = dict[str, Any]
-
-
-def validate(context: Context) -> Json:
-    """Read the declaration and name every mistake in it."""
-    spec = context.project().spec
-    kinds = ("sources", "datasets", "features", "models", "deployments", "monitors", "triggers")
-    return {"project": spec.project, "errors": [], **{kind: sorted(getattr(spec, kind)) for kind in kinds}}
-
-
-def plan(context: Context, *, as_of: str | None = None) -> Json:
-    """Say what apply would do, and why. Creates nothing."""
-    project = context.project()
-    moment = parse_time(as_of)
-    made, _ = survey(project, _existing(context, project), as_of=moment or context.clock.now())
-    return {**made.as_json(), "as_of": moment.isoformat() if moment else None}
-
-
-def _existing(context: Context, project: Project) -> Store | None:
-    try:
-        return context.store(project)
-    except NotFound:
-        return None
-
-
-def apply(context: Context, *, as_of: str | None = None, frozen: Json | None = None) -> Json:
-    """Make the declaration so. `frozen` is a plan made earlier; it carries its own as-of time."""
-    project = context.project()
-    moment = parse_time(as_of or (frozen or {}).get("as_of"))
-    store = context.store(project, create=True)
-    applied = applying.apply(context.yard(project, store), as_of=moment, frozen=frozen)
-    return applied.as_json()
 
 
 def status(context: Context) -> Json:
     """Say what serves, what is pending and what is wrong. Creates nothing."""
     project = context.project()
-    store = _existing(context, project)
+    store = existing(context, project)
     spec = project.spec
     if store is None or latest_declaration(store) is None:
         return {
@@ -153,78 +115,10 @@ def release_show(context: Context, ref: str) -> Json:
     }
 
 
-def release_approve(context: Context, ref: str, *, role: str | None = None, reason: str = "") -> Json:
-    """Approve a release's digest."""
-    return _decide(context, ref, "approve", role, reason)
-
-
-def release_reject(context: Context, ref: str, *, role: str | None = None, reason: str = "") -> Json:
-    """Reject a release's digest."""
-    return _decide(context, ref, "reject", role, reason)
-
-
-def _decide(context: Context, ref: str, decision: str, role: str | None, reason: str) -> Json:
-    project, store = context.known()
-    found = release.find(store, ref)
-    model = project.spec.models.get(found.model)
-    rule = model.approval if model else None
-    role = role or (rule.roles[0] if rule and rule.roles else "model_owner")
-    if decision == "approve":
-        decided = release.approve(store, ref, actor=context.actor, role=role, reason=reason, rule=rule)
-    else:
-        decided = release.reject(store, ref, actor=context.actor, role=role, reason=reason, rule=rule)
-    with store.lease(applying.LEASE, wait=applying.PATIENCE) as held:
-        applying.roll_out(context.yard(project, store), held)
-    return {"name": f"{decided.model}@{decided.number}", "digest": decided.digest, "state": decided.state}
-
-
-def release_rollback(context: Context, ref: str, *, reason: str = "") -> Json:
-    """Put the last champion back: `ref` is a deployment, or a model, whose every deployment is rolled back."""
-    project, store = context.known()
-    names = [name for name, item in project.spec.deployments.items() if ref in (name, item.model) or name == ref]
-    if not names:
-        raise NotFound(
-            f"no deployment or model is called {ref!r}", hint=f"There are: {', '.join(project.spec.deployments)}."
-        )
-    why = reason or f"rolled back by {context.actor}"
-    done = [release.rollback(store, name, actor=context.actor, why=why) for name in names]
-    return {"rolled_back": [decision.says for decision in done]}
-
-
 def release_diff(context: Context, a: str, b: str) -> Json:
     """What differs between two releases."""
     _, store = context.known()
     return release.diff(release.find(store, a), release.find(store, b))
-
-
-def release_reproduce(context: Context, ref: str) -> Json:
-    """Build a release again from the store alone, and compare."""
-    store = _home_alone(context)
-    return reproduce(store, ref, engine=LocalEngine(), progress=context.progress)
-
-
-def release_checkout(context: Context, ref: str, folder: str) -> Json:
-    """Write a release's project, code and lock into a new folder."""
-    store = _home_alone(context)
-    path = release.checkout(store, ref, Path(folder))
-    return {"folder": str(path)}
-
-
-def _home_alone(context: Context) -> Store:
-    """The memory, also where the checkout is gone: the project's name is then read from the home itself."""
-    try:
-        return context.known()[1]
-    except SpecError:
-        name = only_project(context.home, env=context.env)
-        return open_store(context.home, project=name, env=context.env, clock=context.clock, create=False)
-
-
-def monitor_run(context: Context) -> Json:
-    """Let every monitor look now, whether due or not, and say what it saw."""
-    project, store = context.known()
-    with store.lease(applying.LEASE, wait=applying.PATIENCE) as held:
-        look(context.yard(project, store), held)
-    return monitor_show(context)
 
 
 def monitor_show(context: Context, name: str | None = None) -> Json:
@@ -272,13 +166,3 @@ def audit_verify(context: Context) -> Json:
     _, store = context.known()
     bad = audit.verify(store)
     return {"ok": bad is None, "first_bad": bad}
-
-
-def load_frozen(path: Path) -> Json:
-    """Read a plan written by `yard plan --out`."""
-    try:
-        frozen = json.loads(path.read_text())
-        frozen["digest"], frozen["changes"]
-    except (OSError, ValueError, KeyError, TypeError):
-        raise InputError(f"{path} is not a plan", hint="Write one with `yard plan --out FILE`.") from None
-    return frozen
