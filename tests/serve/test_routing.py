@@ -1,0 +1,48 @@
+"""Assignment: sticky, fair, and monotone in the weight."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from modelyard.serve.routing import Arm, Table
+
+KEYS = [str(number) for number in range(2000)]
+
+
+def table(weight: float, salt: str = "s") -> Table:
+    return Table((Arm("champion", "a", 1 - weight), Arm("challenger", "b", weight)), salt=salt)
+
+
+@given(weights=st.tuples(st.floats(0, 1), st.floats(0, 1)))
+def test_growing_a_challenger_only_moves_keys_to_it(weights):
+    low, high = sorted(weights)
+    before, after = table(low).assign(KEYS), table(high).assign(KEYS)
+    assert (after >= before).all()
+
+
+def test_weights_are_kept_and_salts_are_independent():
+    one, other = table(0.3).assign(KEYS), table(0.3, "other").assign(KEYS)
+    assert abs(one.mean() - 0.3) < 0.04
+    assert abs((one == other).mean() - (0.3**2 + 0.7**2)) < 0.04
+
+
+def test_nothing_goes_to_an_arm_without_weight():
+    assert not table(0.0).assign(KEYS).any()
+    assert table(1.0).assign(KEYS).all()
+
+
+def test_the_share_of_a_shadow_is_independent_of_the_arm():
+    routes = table(0.5)
+    shadowed = routes.shadowed(Arm("x", "c", 0.5), KEYS)
+    assert abs(shadowed.mean() - 0.5) < 0.04
+    assert abs(np.corrcoef(shadowed, routes.assign(KEYS))[0, 1]) < 0.06
+
+
+def test_routes_of_a_record():
+    routes = {
+        "arms": [{"arm": "champion", "release": "a", "weight": 1}],
+        "shadows": [{"arm": "challenger", "release": "b", "share": 0.5}], "warm": ["c", "a"], "salt": "s",
+    }  # fmt: skip
+    assert Table.of(routes).releases() == ["a", "b", "c"]
