@@ -141,9 +141,10 @@ class _Moments:
     """Shifted sums and extremes of every group, computed in one pass."""
 
     def __init__(self, values: arrow.Floats, layout: NumberLayout, groups: Groups) -> None:
-        z = (np.clip(values, -_FAR, _FAR) - layout.center) / layout.spread
+        with np.errstate(over="ignore"):
+            z = np.clip((np.clip(values, -_FAR, _FAR) - layout.center) / layout.spread, -_FAR, _FAR)
         self.total = groups.total(z)
-        self.squares = groups.total(np.clip(z, -_FAR, _FAR) ** 2)
+        self.squares = groups.total(z**2)
         self.low, self.high = groups.extremes(values)
         self.integers = groups.where(values == np.floor(values))
 
@@ -219,7 +220,8 @@ def quantiles(tally: Tally, layout: NumberLayout, at: tuple[float, ...] = (0.25,
     for q in at:
         place = min(int(np.searchsorted(ends, q * ends[-1], side="left")), len(points) - 1)
         share = (q * ends[-1] - (ends[place] - counts[place])) / counts[place]
-        result.append(float(lows[place] + (highs[place] - lows[place]) * min(max(share, 0.0), 1.0)))
+        share = min(max(share, 0.0), 1.0)
+        result.append(float(lows[place] * (1 - share) + highs[place] * share))
     return result
 
 

@@ -82,9 +82,9 @@ def proportions(first: tuple[float, float], second: tuple[float, float]) -> floa
         a, b = n - a, m - b
     if (a + b) * min(n, m) / (n + m) >= PLENTY:
         return chi_squared(np.array([a, n - a]), np.array([b, m - b]))
-    share, sum_ = m / (n + m), a + b
-    below = special.bdtr(np.floor(b), sum_, share)
-    above = special.bdtrc(np.ceil(b) - 1, sum_, share) if b > 0 else 1.0
+    share, events, found = m / (n + m), int(np.ceil(a + b)), int(np.floor(b))
+    below = special.bdtr(found, events, share)
+    above = special.bdtrc(int(np.ceil(b)) - 1, events, share) if b > 0 else 1.0
     return float(min(1.0, 2 * min(below, above)))
 
 
