@@ -17,7 +17,6 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
-from modelyard import store as store_package
 from modelyard.clock import RealClock
 from modelyard.errors import NotFound, Refused, Unavailable
 from modelyard.store import Store, migrations, open_store, schema
@@ -121,7 +120,3 @@ def test_a_file_that_is_no_database_is_unavailable(tmp_path: Path) -> None:
     (tmp_path / "yard.db").write_bytes(b"something else entirely" * 100)
     with pytest.raises(Unavailable, match="not a database"):
         open_store(tmp_path, project="shop", clock=RealClock())
-
-
-def test_the_room_exports_what_others_use() -> None:
-    assert set(store_package.__all__) == {"Blobs", "Held", "Store", "Transaction", "open_store"}

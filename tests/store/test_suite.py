@@ -2,10 +2,8 @@
 
 from modelyard.testing.store_suite import (  # noqa: F401
     TestAudit,
-    TestBlobs,
     TestLeases,
     TestReading,
-    TestTables,
     TestTransactions,
     TestValues,
     store,

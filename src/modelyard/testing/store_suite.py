@@ -1,6 +1,7 @@
 """What every store must do, whatever its database.
 
-Collect it by importing its classes into a test module, and provide one fixture:
+Collect it by importing its classes into a test module (those about blobs and tables do not depend on the database), and
+provide one fixture:
 
 `store_factory(project="shop", env="dev", clock=None) -> Store`: opens the same, at first empty, home each time.
 """
@@ -27,6 +28,7 @@ from modelyard.store import Store, audit, schema
 
 StoreFactory = Callable[..., Store]
 NOW = datetime(2013, 4, 1, 12, 30, 15, 123456, tzinfo=UTC)
+WRITABLE = [kind for kind in schema.KINDS if kind not in (Audit, Lease)]
 WHO = {"actor": "ada", "action": "test.done", "subject": "thing"}
 
 
@@ -163,16 +165,13 @@ class TestValues:
         assert store.read(Mark) == [added]
 
     @settings(
-        max_examples=10,
+        max_examples=100,
         deadline=None,
         suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     )
-    @given(data=st.data())
-    @pytest.mark.parametrize(
-        "kind", [kind for kind in schema.KINDS if kind not in (Audit, Lease)], ids=lambda kind: kind.__name__
-    )
-    def test_any_record_comes_back_as_it_was(self, store: Store, kind: type[Record], data: st.DataObject) -> None:
-        record = data.draw(any_record(kind))
+    @given(record=st.deferred(lambda: st.one_of(*(any_record(kind) for kind in WRITABLE))))
+    def test_any_record_comes_back_as_it_was(self, store: Store, record: Record) -> None:
+        kind = type(record)
         with pytest.raises(KeyboardInterrupt), store.transaction(**WHO) as tx:
             added = tx.add(record)
             (found,) = tx.read(kind)
