@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from modelyard.spec.metrics import METRICS
 from modelyard.ui.figures import distance, gain, metric_name, number, percent, period, standing
 
 Json = dict[str, Any]
-HIGHER = {"roc_auc", "pr_auc", "average_precision", "accuracy", "balanced_accuracy", "f1", "precision", "recall", "r2"}
 
 
 def better(summary: Json) -> str:
     """Whether `higher` or `lower` is better for the metric of a summary."""
-    return summary.get("better") or ("higher" if summary["metric"] in HIGHER else "lower")
+    known = {name: way for metrics in METRICS.values() for name, way in metrics.items()}
+    return str(summary.get("better") or known.get(summary["metric"], "lower"))
 
 
 def best(blocks: list[Json]) -> Json:

@@ -1,0 +1,49 @@
+"""Durations that suit a table: how much to test on, how often to look and to retrain, from the time it spans. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+_HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
+_ROUND = (
+    _HOUR, 3 * _HOUR, 6 * _HOUR, 12 * _HOUR, _DAY, 2 * _DAY, 3 * _DAY, 7 * _DAY, 14 * _DAY, 28 * _DAY, 56 * _DAY,
+    90 * _DAY, 180 * _DAY, 365 * _DAY,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How a table's time is divided."""
+
+    test: timedelta
+    every: timedelta
+    window: timedelta
+    schedule: timedelta
+    cooldown: timedelta
+
+
+def pace(span: timedelta, last_fifth: timedelta) -> Pace:
+    """Durations for rows over `span`, of which the newest fifth came in `last_fifth`.
+
+    >>> pace(timedelta(days=365), timedelta(days=70))
+    Pace(test=datetime.timedelta(days=56), every=datetime.timedelta(days=1), window=datetime.timedelta(days=7), \
+schedule=datetime.timedelta(days=28), cooldown=datetime.timedelta(days=7))
+    """
+    every = min(max(_nearest(span / 300), _HOUR), 7 * _DAY)
+    schedule = max(_nearest(span / 13), 4 * every)
+    return Pace(
+        test=_nearest(last_fifth),
+        every=every,
+        window=7 * every,
+        schedule=schedule,
+        cooldown=max(every, _nearest(schedule / 4)),
+    )
+
+
+def _nearest(length: timedelta) -> timedelta:
+    """The round duration nearest in proportion."""
+    seconds = max(length.total_seconds(), 1.0)
+    return min(
+        _ROUND, key=lambda item: abs(item.total_seconds() / seconds - 1) + abs(seconds / item.total_seconds() - 1)
+    )
