@@ -55,13 +55,8 @@ class Ground:
         """The name under which an entity was known: its own, or the one it was declared to have had."""
         was = (self.entity(self.now, entity) or {}).get("was")
         old = f"{entity.partition('.')[0]}.{was}"
-        return old if was and self._known(old) and not self._known(entity) else entity
-
-    def _known(self, entity: str) -> bool:
-        name = entity.partition(".")[2]
-        if entity.startswith("deployment."):
-            return any(item.name == name for item in self.recorded.deployments)
-        return entity in self.recorded.versions
+        versions = self.recorded.versions
+        return old if was and old in versions and entity not in versions else entity
 
     def declared(self, entity: str) -> Parts | None:
         """The parts of an entity as recorded; None when it was not recorded as done."""

@@ -25,7 +25,7 @@ def deployments(ground: Ground, before: Moves) -> Iterator[tuple[Change, Step]]:
         elif declared != ground.parts[entity]:
             why = some(differences(ground.old(entity), ground.new(entity))) or "its last update did not finish"
             yield Change(entity, "control", "update", why), Control(entity)
-        elif ground.former(entity).partition(".")[2] not in serving and possible:
+        elif name not in serving and possible:
             release = f"{item.model}@{max(ground.servable(item.model))}"
             yield Change(entity, "new", "deploy", f"{release} may answer, and nothing does yet"), Deploy(name)
 
@@ -48,7 +48,7 @@ def policies(ground: Ground, before: Moves) -> Iterator[tuple[Change, Step]]:
 
 def renamed(ground: Ground, before: Moves) -> Iterator[tuple[Change, Step]]:
     """Entities that are declared to have had another name, under which they are recorded."""
-    for kind in ("dataset", "feature", "model", "deployment"):
+    for kind in ("dataset", "feature", "model"):
         for name in ground.now[SECTIONS[kind]]:
             entity = f"{kind}.{name}"
             was = ground.former(entity)

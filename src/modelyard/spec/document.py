@@ -74,17 +74,15 @@ class Document:
         return node
 
     def place(self, path: Path, *, key: bool = False) -> Place:
-        """Where a value (or, with `key`, the key that names it) stands; else the nearest place above it."""
-        node, place = self.root, self.root.place
-        for index, step in enumerate(path):
-            last = index == len(path) - 1
+        """Where a value (or, with `key`, the key that names it) stands; else the nearest one above it."""
+        node, place, named = self.root, self.root.place, self.root.place
+        for step in path:
             found = node.child(step)
             if found is None:
                 break
-            named = node.keys.get(str(step))
+            place, named = found.place, node.keys.get(str(step), found.place)
             node = found
-            place = named if named and (last and key) else node.place
-        return place
+        return named if key else place
 
     def problem(self, path: Path, message: str, hint: str = "", *, key: bool = False) -> Problem:
         """A mistake at a path."""
@@ -153,6 +151,10 @@ def _syntax_problem(error: Any, text: str, file: str) -> Problem:
     return Problem(file, line, column, "", f"this is not valid YAML: {said}.", hint)
 
 
+def _short(tag: Any) -> str:
+    return str(tag).replace("tag:yaml.org,2002:", "!!")
+
+
 class _Broken(Exception):
     """A mistake after which reading cannot go on."""
 
@@ -189,7 +191,7 @@ class _Builder:
         if kind == "AliasEvent":
             return self._alias(event, path)
         if getattr(event, "tag", None):
-            self._note(event, path, f"the tag {event.tag} is not allowed.", "Write the plain value.")
+            self._note(event, path, f"the tag {_short(event.tag)} is not allowed.", "Write the plain value.")
         node = Node("", self._place(event))
         match kind:
             case "MappingStartEvent":
@@ -218,8 +220,10 @@ class _Builder:
             value = self._node(next(events), events, (*path, key))
             if key == "<<":
                 self._note(event, (*path, key), "merge keys are not part of YAML 1.2.", "Write the keys out.")
+                merged = value.value if isinstance(value.value, dict) else {}
+                items.update({name: item for name, item in merged.items() if name not in items})
                 continue
-            if key in items:
+            if key in node.keys:
                 first = node.keys[key][0]
                 self._note(event, (*path, key), f"`{key}` is declared twice; first on line {first}.", "Remove one.")
                 continue
@@ -231,7 +235,7 @@ class _Builder:
         if type(event).__name__ != "ScalarEvent":
             raise self._broken(event, "a key must be plain text.", "Quote `${...}` and other braces.", path)
         if event.tag:
-            self._note(event, path, f"the tag {event.tag} is not allowed.", "Write the plain key.")
+            self._note(event, path, f"the tag {_short(event.tag)} is not allowed.", "Write the plain key.")
         return str(event.value)
 
     def _sequence(self, node: Node, events: Iterator[Any], path: Path) -> None:

@@ -98,8 +98,8 @@ def _validate(parsed: Document) -> tuple[Spec | None, list[Problem], set[documen
 def _take_out(value: Any, path: document.Path) -> None:
     """Remove the value at `path`; where one is required, put something of its kind in its place."""
     for step in path[:-1]:
-        if isinstance(value, dict) and step in value:
-            value = value[step]
+        if isinstance(value, dict):
+            value = value.get(step)
         elif isinstance(value, list) and isinstance(step, int) and step < len(value):
             value = value[step]
         else:

@@ -8,41 +8,32 @@ Way = Literal["higher", "lower"]
 
 METRICS: dict[str, dict[str, Way]] = {
     "binary_classification": {
-        "roc_auc": "higher",
-        "average_precision": "higher",
         "log_loss": "lower",
+        "roc_auc": "higher",
         "brier": "lower",
         "accuracy": "higher",
-        "balanced_accuracy": "higher",
         "precision": "higher",
         "recall": "higher",
         "f1": "higher",
-        "calibration_error": "lower",
+        "average_precision": "higher",
     },
     "multiclass_classification": {
-        "roc_auc": "higher",
         "log_loss": "lower",
-        "brier": "lower",
         "accuracy": "higher",
-        "balanced_accuracy": "higher",
-        "f1": "higher",
+        "f1_macro": "higher",
+        "roc_auc_ovr": "higher",
     },
     "regression": {
         "rmse": "lower",
-        "mse": "lower",
         "mae": "lower",
         "mape": "lower",
-        "rmsle": "lower",
-        "median_absolute_error": "lower",
+        "smape": "lower",
+        "wape": "lower",
         "r2": "higher",
+        "bias": "lower",
     },
 }
-
-PRIMARY: dict[str, str] = {
-    "binary_classification": "log_loss",
-    "multiclass_classification": "log_loss",
-    "regression": "rmse",
-}
+"""What can be computed; of `bias` the distance from 0 counts."""
 
 RATES = ("error_rate", "fallback_rate", "warning_rate", "latency_p95")
 """What a rollout can be guarded by without labels."""

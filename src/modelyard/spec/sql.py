@@ -35,7 +35,7 @@ _RESERVED = frozenset(
     initially intersect into lambda lateral leading limit not null offset on only or order pivot pivot_longer
     pivot_wider placing primary qualify references returning select show some summarize symmetric table then to
     trailing true union unique unpivot using variadic when where window with
-    """.split()
+    """.split()  # noqa: SIM905
 )
 _READERS = ("from", "join", "pivot", "unpivot")
 

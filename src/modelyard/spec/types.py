@@ -8,7 +8,17 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    StringConstraints,
+    WithJsonSchema,
+)
+from pydantic.json_schema import JsonSchemaValue
 
 from modelyard.spec.values import (
     Budget,
@@ -26,6 +36,7 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length
 LooseName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]*$", max_length=63)]
 Severity = Literal["error", "warn"]
 Task = Literal["binary_classification", "multiclass_classification", "regression"]
+ColumnType = Literal["string", "int", "float", "bool", "date", "timestamp"]
 
 
 def _one_or_many(value: Any) -> Any:
@@ -42,240 +53,285 @@ Columns = Annotated[
 class Declared(BaseModel):
     """Base: strict keys, frozen values."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False)
 
 
 class Charter(Declared):
     """The agreement about a project: who owns it, what for, how urgent its alarms are, when it is looked at again."""
 
-    owner: str = ""
-    purpose: str = ""
-    priority: Literal["P1", "P2", "P3", "P4"] = "P3"
-    review: Duration | None = None
+    owner: str = Field(default="", description="the person or team that answers for the project")
+    purpose: str = Field(default="", description="what its answers are used for")
+    priority: Literal["P1", "P2", "P3", "P4"] = Field(default="P3", description="how urgent its alarms are, P1 most")
+    review: Duration | None = Field(default=None, description="how often the agreement is looked at again")
 
 
 class Packages(Declared):
     """The environment that releases are bound to; without a lock file, what is installed is frozen."""
 
-    lock: str | None = None
+    lock: str | None = Field(
+        default=None,
+        description="path of the lock file; default: uv.lock, requirements.lock, poetry.lock or requirements.txt, if any",
+    )
 
 
 class TimeSql(Declared):
     """A time computed from other columns."""
 
-    sql: str
+    sql: str = Field(description="a DuckDB expression, such as make_date(y, m, d)")
 
 
 class KnownAt(Declared):
     """Columns known later than their row: at the time in the column `at`, or `after` a delay."""
 
-    columns: Columns
-    at: str | None = None
-    after: Duration | None = None
+    columns: Columns = Field(description="the columns that are known later")
+    at: str | None = Field(default=None, description="the column that holds the time at which they become known")
+    after: Duration | None = Field(default=None, description="how long after the row's time they become known")
 
 
 class Source(Declared):
     """Data somebody else owns: files, read-only."""
 
     uri: str = Field(description="a path or glob from the project's folder; .csv, .csv.gz, .csv.zip, .parquet")
-    time: str | TimeSql | None = None
-    timezone: str = "UTC"
-    freshness: Duration | None = Field(None, description="how old the newest row may be before the source is stale")
-    types: dict[str, str] = Field(default_factory=dict, description="column: string, int, float, bool, date, timestamp")
-    nulls: tuple[str, ...] = Field(("", "NA", "NaN", "nan", "NULL", "null"), description="CSV texts that mean missing")
-    known_at: tuple[KnownAt, ...] = ()
+    time: str | TimeSql | None = Field(default=None, description="the column with the row's time")
+    timezone: str = Field(default="UTC", description="the zone of times that say none")
+    freshness: Duration | None = Field(
+        default=None, description="how old the newest row may be before the source is stale"
+    )
+    types: dict[str, ColumnType] = Field(default_factory=dict, description="types of columns that are not as inferred")
+    nulls: tuple[str, ...] = Field(
+        default=("", "NA", "NaN", "nan", "NULL", "null"), description="CSV texts that mean missing"
+    )
+    known_at: tuple[KnownAt, ...] = Field(default=(), description="columns known later than the row's time")
 
 
 class Between(Declared):
     """A numeric range, ends included."""
 
-    column: str
-    min: float | None = None
-    max: float | None = None
+    column: str = Field(description="the column that is checked")
+    min: float | None = Field(default=None, description="the smallest allowed value")
+    max: float | None = Field(default=None, description="the largest allowed value")
 
 
 class Values(Declared):
     """The values a column may have."""
 
-    column: str
-    allowed: tuple[Scalar, ...]
+    column: str = Field(description="the column that is checked")
+    allowed: tuple[Scalar, ...] = Field(description="its allowed values")
 
 
 class RowCount(Declared):
     """How many rows there may be."""
 
-    min: int | None = None
-    max: int | None = None
+    min: int | None = Field(default=None, ge=0, description="at least so many")
+    max: int | None = Field(default=None, ge=0, description="at most so many")
 
 
 class DataCheck(Declared):
     """One expectation on a dataset or feature view: exactly one of its keys, beside `severity`."""
 
-    unique: Columns | None = None
-    not_null: Columns | None = None
-    between: Between | None = None
-    values: Values | None = None
-    row_count: RowCount | None = None
-    freshness: Duration | None = None
-    python: str | None = Field(None, description="module:function(frame) -> bool, or a message, or the failing rows")
-    severity: Severity = "error"
+    unique: Columns | None = Field(default=None, description="no two rows share these columns")
+    not_null: Columns | None = Field(default=None, description="these columns have no missing values")
+    between: Between | None = Field(default=None, description="a column's values lie in a range")
+    values: Values | None = Field(default=None, description="a column has no other values than these")
+    row_count: RowCount | None = Field(default=None, description="the number of rows lies in a range")
+    freshness: Duration | None = Field(default=None, description="the newest row is at most so old")
+    python: str | None = Field(
+        default=None, description="module:function(frame) -> bool, or a message, or the failing rows"
+    )
+    severity: Severity = Field(default="error", description="an error keeps the version from being used")
 
 
 class Dataset(Declared):
     """A versioned table made from sources or datasets by SQL (DuckDB) or a Python function."""
 
-    sql: str | None = None
-    python: str | None = None
-    from_: Columns = Field(
-        (), validation_alias=AliasChoices("from", "from_"), serialization_alias="from", description="inputs of `python`"
+    sql: str | None = Field(default=None, description="the path of an .sql file, or the query itself")
+    python: str | None = Field(
+        default=None, description="module:function; receives its inputs by name, returns a table"
     )
-    key: Columns = ()
-    time: str | None = None
-    timezone: str = "UTC"
-    known_at: tuple[KnownAt, ...] = ()
-    checks: tuple[DataCheck, ...] = ()
-    was: str | None = None
+    from_: Columns = Field(
+        default=(),
+        validation_alias=AliasChoices("from", "from_"),
+        serialization_alias="from",
+        description="inputs of `python`; those of `sql` are found in it",
+    )
+    key: Columns = Field(default=(), description="the columns that identify a row, by which labels can be joined")
+    time: str | None = Field(default=None, description="the column with the row's time")
+    timezone: str = Field(default="UTC", description="the zone of times that say none")
+    known_at: tuple[KnownAt, ...] = Field(default=(), description="columns known later than the row's time")
+    checks: tuple[DataCheck, ...] = Field(default=(), description="expectations on every version")
+    was: str | None = Field(default=None, description="its former name, whose history goes on")
 
 
 class FeatureView(Declared):
     """Columns of an entity, with their time; joined as they were known at the row's time."""
 
-    entity: Columns
-    from_: str = Field(validation_alias=AliasChoices("from", "from_"), serialization_alias="from")
-    sql: str | None = None
-    time: str | None = None
-    timezone: str = "UTC"
-    ttl: Duration | None = None
-    known_at: tuple[KnownAt, ...] = ()
-    checks: tuple[DataCheck, ...] = ()
-    was: str | None = None
+    entity: Columns = Field(description="the columns by which a dataset's rows are joined")
+    from_: str = Field(
+        validation_alias=AliasChoices("from", "from_"),
+        serialization_alias="from",
+        description="the source or dataset it is made from",
+    )
+    sql: str | None = Field(
+        default=None, description="the path of an .sql file, or the query itself; default: all columns"
+    )
+    time: str | None = Field(
+        default=None, description="the column with the row's time; default: the time of what it is made from"
+    )
+    timezone: str = Field(default="UTC", description="the zone of times that say none")
+    ttl: Duration | None = Field(default=None, description="how old a row may be and still be joined")
+    known_at: tuple[KnownAt, ...] = Field(default=(), description="columns known later than the row's time")
+    checks: tuple[DataCheck, ...] = Field(default=(), description="expectations on every version")
+    was: str | None = Field(default=None, description="its former name, whose history goes on")
 
 
 class Split(Declared):
     """How rows are divided for judging. `test` is a duration (by time) or a share; `mature` leaves out young rows."""
 
-    by: Literal["time", "random"] | None = None
-    test: Duration | Share | None = None
-    mature: Duration | None = None
-    refit: Literal["all", "none"] = "all"
+    by: Literal["time", "random"] | None = Field(
+        default=None, description="the newest rows judge, or random ones; default: by time where rows have one"
+    )
+    test: Duration | Share | None = Field(default=None, description="how much is held back to judge; default 20%")
+    mature: Duration | None = Field(
+        default=None, description="leave out younger rows; default: the 95th percentile of the label's delay"
+    )
+    refit: Literal["all", "none"] = Field(
+        default="all", description="what is released is fitted on all rows, or only on those that did not judge"
+    )
 
 
 class Baseline(Declared):
     """A heuristic that a model must beat: the mean (or class shares) per group."""
 
-    by: Columns = ()
+    by: Columns = Field(default=(), description="the groups; default: none, one mean for all")
 
 
 class MetricCheck(Declared):
     """A metric on the test rows within bounds."""
 
-    name: str
-    min: float | None = None
-    max: float | None = None
+    name: str = Field(description="the metric")
+    min: float | None = Field(default=None, description="at least this")
+    max: float | None = Field(default=None, description="at most this")
 
 
 class BetterThan(Declared):
     """Better than the heuristic or the champion, on the same rows, by at least `by` (negative: at most that worse)."""
 
-    release: Literal["baseline", "champion"]
-    metric: str | None = None
-    by: MarginText = Field(default="0", validate_default=True)
+    release: Literal["baseline", "champion"] = Field(description="what it is compared with")
+    metric: str | None = Field(default=None, description="default: log_loss, or rmse for regression")
+    by: MarginText = Field(
+        default="0", validate_default=True, description="by how much: 2% relative, 1pp or 0.01 absolute"
+    )
 
 
 class SlicesCheck(Declared):
     """A metric within bounds on every slice with at least `rows` test rows."""
 
-    by: Columns
-    metric: str | None = None
-    min: float | None = None
-    max: float | None = None
-    rows: int = 100
+    by: Columns = Field(description="one slice per value of these columns")
+    metric: str | None = Field(default=None, description="default: log_loss, or rmse for regression")
+    min: float | None = Field(default=None, description="at least this")
+    max: float | None = Field(default=None, description="at most this")
+    rows: int = Field(default=100, ge=1, description="smaller slices are not judged")
 
 
 class ModelCheck(Declared):
     """One expectation on a model: exactly one of its keys, beside `severity`."""
 
-    metric: MetricCheck | None = None
-    better_than: BetterThan | None = None
-    slices: SlicesCheck | None = None
-    severity: Severity = "error"
+    metric: MetricCheck | None = Field(default=None, description="a metric lies within bounds")
+    better_than: BetterThan | None = Field(default=None, description="it beats the baseline or the champion")
+    slices: SlicesCheck | None = Field(default=None, description="a metric lies within bounds on every slice")
+    severity: Severity = Field(default="error", description="an error keeps the model from being released")
 
 
 class ApprovalRule(Declared):
     """How many people of which roles must approve a release before it may serve."""
 
-    required: int = 1
-    roles: tuple[str, ...] = ("model_owner",)
-    author_may_approve: Flag = False
+    required: int = Field(default=1, ge=1, description="how many people")
+    roles: tuple[str, ...] = Field(default=("model_owner",), description="roles that may approve")
+    author_may_approve: Flag = Field(default=False, description="whether who made it may approve it")
 
 
 class Limits(Declared):
     """What a function may use: wall time, and resident memory in megabytes."""
 
-    time: Duration = timedelta(hours=1)
-    memory: int | None = Field(None, description="megabytes")
+    time: Duration = Field(default=timedelta(hours=1), description="after this it is stopped")
+    memory: int | None = Field(default=None, ge=1, description="megabytes; above them it is stopped")
 
 
 class Model(Declared):
     """A declared training problem."""
 
-    task: Task
-    data: str
-    features: tuple[str, ...] = ()
-    target: str
-    positive: Scalar = None
-    exclude: Columns = ()
-    window: Duration | None = None
-    half_life: Duration | None = None
-    split: Split = Split()
-    train: str
-    params: dict[str, Free] = Field(default_factory=dict)
-    frame: Literal["pandas", "polars", "numpy"] = "pandas"
-    seed: int = 7
-    limits: Limits = Limits()
-    parity: float = Field(1e-4, description="largest difference at which the compiled form is kept")
-    baseline: Baseline = Baseline()
-    checks: tuple[ModelCheck, ...] = ()
-    approval: ApprovalRule | None = None
-    was: str | None = None
+    task: Task = Field(description="what is learned")
+    data: str = Field(description="the dataset whose rows it learns from")
+    features: tuple[str, ...] = Field(default=(), description="feature views joined to them")
+    target: str = Field(description="the column that is predicted")
+    positive: Scalar = Field(default=None, description="the positive class; needed unless it is 1 or true")
+    exclude: Columns = Field(
+        default=(), description="columns that are no inputs; `view.column` where tables share a name"
+    )
+    window: Duration | None = Field(default=None, description="train on rows of this long only; default: all")
+    half_life: Duration | None = Field(
+        default=None, description="rows of this age weigh half; the function must take `weights`"
+    )
+    split: Split = Field(default=Split(), description="how rows are divided for judging")
+    train: str = Field(description="module:function(X, y, *, params, seed, weights) -> anything with `predict`")
+    params: dict[str, Free] = Field(default_factory=dict, description="handed to the function as `params`")
+    frame: Literal["pandas", "polars", "numpy"] = Field(default="pandas", description="what X and y are")
+    seed: int = Field(default=7, ge=0, le=2**32 - 1, description="handed to the function, and used for random splits")
+    limits: Limits = Field(default=Limits(), description="what training may use")
+    parity: float = Field(default=1e-4, ge=0, description="largest difference at which the compiled form is kept")
+    baseline: Baseline = Field(default=Baseline(), description="the heuristic it is compared with")
+    checks: tuple[ModelCheck, ...] = Field(default=(), description="what it must pass to be released")
+    approval: ApprovalRule | None = Field(default=None, description="who must approve; default: nobody")
+    was: str | None = Field(default=None, description="its former name, whose history goes on")
 
 
 class FixedValue(Declared):
     """A constant that stands in."""
 
-    value: Scalar
+    value: Scalar = Field(description="the constant")
 
 
 class InputRule(Declared):
     """What happens to a missing, out-of-range or unknown value of one input; undeclared: as in the training data."""
 
-    missing: Literal["reject", "keep", "median", "mode", "fallback"] | FixedValue | None = None
-    out_of_range: Literal["warn", "clip", "reject", "fallback"] | None = None
-    unknown: Literal["accept", "reject", "fallback"] | None = None
-    min: float | None = Field(None, description="hard bound: below it a request is rejected")
-    max: float | None = Field(None, description="hard bound: above it a request is rejected")
+    missing: Literal["reject", "keep", "median", "mode", "fallback"] | FixedValue | None = Field(
+        default=None, description="when there is no value"
+    )
+    out_of_range: Literal["warn", "clip", "reject", "fallback"] | None = Field(
+        default=None, description="when it lies outside the training data's range"
+    )
+    unknown: Literal["accept", "reject", "fallback"] | None = Field(
+        default=None, description="when the training data had no such category"
+    )
+    min: float | None = Field(default=None, description="hard bound: below it a request is rejected")
+    max: float | None = Field(default=None, description="hard bound: above it a request is rejected")
 
 
 class Log(Declared):
     """How durable an acknowledged prediction is."""
 
-    durability: Literal["best_effort", "process", "disk"] = "process"
+    durability: Literal["best_effort", "process", "disk"] = Field(
+        default="process", description="`process` survives the gateway's death, `disk` a power cut"
+    )
 
 
 class Step(Declared):
     """One step of a canary: shadow or traffic, for at least `for`."""
 
-    shadow: Share | None = None
-    traffic: Share | None = None
+    shadow: Share | None = Field(default=None, description="the share of requests it sees without answering")
+    traffic: Share | None = Field(default=None, description="the share of requests it answers")
     for_: Duration = Field(
-        timedelta(0), validation_alias=AliasChoices("for", "for_"), serialization_alias="for"
+        default=timedelta(0),
+        validation_alias=AliasChoices("for", "for_"),
+        serialization_alias="for",
+        description="how long the step lasts at least",
     )
 
 
 class Guard(Declared):
     """How much worse a challenger may be."""
 
-    margin: MarginText
+    margin: MarginText = Field(description="2% relative, 1pp or 0.01 absolute")
 
 
 def _default_steps() -> tuple[Step, ...]:
@@ -290,21 +346,27 @@ def _default_steps() -> tuple[Step, ...]:
 class Canary(Declared):
     """A new release proves itself in steps, first in shadow, then on growing traffic, under guards."""
 
-    steps: tuple[Step, ...] = Field(default_factory=_default_steps)
+    steps: tuple[Step, ...] = Field(
+        default_factory=_default_steps, description="shadow first, then growing traffic, 100% at last"
+    )
     guard: dict[str, Guard] = Field(
         default_factory=lambda: {"error_rate": Guard(margin="1pp")},  # type: ignore[arg-type]
-        description="error_rate, latency_p95, or a metric of the task",
+        description="error_rate, fallback_rate, warning_rate, latency_p95, or a metric of the task that is a mean of rows",
     )
-    alpha: float = 0.01
-    within: Duration = timedelta(days=21)
-    on_inconclusive: Literal["rollback", "promote", "pause"] = "rollback"
-    probation: Duration = timedelta(days=7)
+    alpha: float = Field(default=0.01, gt=0, lt=1, description="chance of a false rollback over the whole canary")
+    within: Duration = Field(default=timedelta(days=21), description="the canary is decided by then")
+    on_inconclusive: Literal["rollback", "promote", "pause"] = Field(
+        default="rollback", description="what happens when it is not"
+    )
+    probation: Duration = Field(
+        default=timedelta(days=7), description="how long the old champion stays warm and the guards stay on afterwards"
+    )
 
 
 class Strategy(Declared):
     """How a new release takes over."""
 
-    canary: Canary | None = None
+    canary: Canary | None = Field(default=None, description="in steps, under guards; default: replace at once")
 
 
 def _strategy(value: Any) -> Any:
@@ -315,98 +377,117 @@ def _strategy(value: Any) -> Any:
     return value
 
 
+class _ShortStrategy:
+    """The schema of the short forms: a strategy's name alone, and `{replace: {}}`."""
+
+    def __get_pydantic_json_schema__(self, core: Any, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        replace = {"type": "object", "properties": {"replace": {}}, "required": ["replace"], "maxProperties": 1}
+        return {"anyOf": [{"enum": ["replace", "canary"]}, handler(core), replace]}
+
+
 class DeploymentSpec(Declared):
     """Where a model answers."""
 
-    model: str
-    type: Literal["endpoint"] = "endpoint"
-    inputs: dict[str, InputRule] = Field(default_factory=dict)
-    fallback: Literal["baseline"] | FixedValue | None = None
-    output: Literal["probability", "label"] = "probability"
-    log: Log = Log()
-    max_rows: int = Field(10_000, description="rows in one request")
-    strategy: Annotated[Strategy, BeforeValidator(_strategy)] = Field(
-        Strategy(), json_schema_extra={"examples": ["replace", {"canary": {}}]}
+    model: str = Field(description="the model whose champion answers")
+    type: Literal["endpoint"] = Field(default="endpoint", description="over HTTP")
+    inputs: dict[str, InputRule] = Field(default_factory=dict, description="rules for single inputs")
+    fallback: Literal["baseline"] | FixedValue | None = Field(
+        default=None, description="what answers when the model cannot; default: an error"
     )
-    was: str | None = None
+    output: Literal["probability", "label"] = Field(default="probability", description="what classification answers")
+    log: Log = Field(default=Log(), description="the prediction log")
+    max_rows: int = Field(default=10_000, ge=1, description="rows in one request")
+    strategy: Annotated[Strategy, BeforeValidator(_strategy), _ShortStrategy()] = Field(
+        default=Strategy(), description="how a new release takes over", examples=["replace", {"canary": {}}]
+    )
+    was: str | None = Field(default=None, description="its former name, whose history goes on")
 
 
 class Drift(Declared):
     """Input and prediction drift: on unless `enabled: false`; `warn` and `page` are effect sizes (debiased PSI)."""
 
-    enabled: Flag = True
-    false_alarms: BudgetText = Budget(1, timedelta(days=90))
-    warn: float = 0.05
-    page: float = 0.25
-    columns: tuple[str, ...] | None = None
+    enabled: Flag = Field(default=True, description="whether drift is watched")
+    false_alarms: BudgetText = Field(
+        default=Budget(1, timedelta(days=90)), description="false pages of the deployment, over all columns and windows"
+    )
+    warn: float = Field(default=0.05, gt=0, description="effect size of a warning")
+    page: float = Field(default=0.25, gt=0, description="effect size of a page")
+    columns: tuple[str, ...] | None = Field(default=None, description="only these inputs; default: all")
 
 
 class Quality(Declared):
     """A metric on mature labels within bounds."""
 
-    metric: str
-    min: float | None = None
-    max: float | None = None
+    metric: str = Field(description="the metric")
+    min: float | None = Field(default=None, description="at least this")
+    max: float | None = Field(default=None, description="at most this")
 
 
 class Upstream(Declared):
     """Faults of the data before the model."""
 
-    freshness: Flag = True
-    schema_: Flag = Field(True, validation_alias=AliasChoices("schema", "schema_"), serialization_alias="schema")
-    missing: Flag = True
-    duplicates: Flag = True
+    freshness: Flag = Field(default=True, description="sources that are older than they declare")
+    schema_: Flag = Field(
+        default=True,
+        validation_alias=AliasChoices("schema", "schema_"),
+        serialization_alias="schema",
+        description="columns that appear, vanish or change their type",
+    )
+    missing: Flag = Field(default=True, description="shares of missing values that rise")
+    duplicates: Flag = Field(default=True, description="rows that come again")
 
 
 class Monitor(Declared):
     """What is watched of one deployment, how often, over which window."""
 
-    deployment: str
-    every: Duration = timedelta(days=1)
-    window: Duration = timedelta(days=7)
-    reference: Literal["training"] = "training"
-    min_rows: int = Field(200, description="fewer rows (or labels) in a window are insufficient data")
-    drift: Drift = Drift()
-    quality: Quality | None = None
-    upstream: Upstream = Upstream()
+    deployment: str = Field(description="the deployment that is watched")
+    every: Duration = Field(default=timedelta(days=1), description="how often it is looked at")
+    window: Duration = Field(default=timedelta(days=7), description="how much of its log each look takes in")
+    reference: Literal["training"] = Field(default="training", description="the data of the very release that answers")
+    min_rows: int = Field(default=200, ge=1, description="fewer rows (or labels) in a window are insufficient data")
+    drift: Drift = Field(default=Drift(), description="inputs and predictions against the reference")
+    quality: Quality | None = Field(default=None, description="a metric on labels, once they are mature")
+    upstream: Upstream = Field(default=Upstream(), description="faults of the data before the model")
 
 
 class When(Declared):
-    """A condition: exactly one of its keys (`windows` goes with drift or quality). See DESIGN: policies are sentences."""
+    """A condition: exactly one of its keys; `windows` goes with drift or quality."""
 
-    any: tuple[When, ...] | None = None
-    all: tuple[When, ...] | None = None
-    schedule: Duration | None = None
-    drift: str | None = None
-    quality: str | None = None
-    windows: OutOfText | None = None
+    any: tuple[When, ...] | None = Field(default=None, description="one of these holds")
+    all: tuple[When, ...] | None = Field(default=None, description="all of these hold")
+    schedule: Duration | None = Field(default=None, description="the last training is at least so long ago")
+    drift: str | None = Field(default=None, description="the monitor that sees drift")
+    quality: str | None = Field(default=None, description="the monitor that sees quality out of bounds")
+    windows: OutOfText | None = Field(default=None, description="in so many of the last windows; default: the last one")
 
 
 class Trigger(Declared):
     """A condition on schedule or observations, and the model that is retrained when it holds."""
 
-    model: str
-    when: When
-    cooldown: Duration = timedelta(days=1)
+    model: str = Field(description="the model that is retrained")
+    when: When = Field(description="the condition")
+    cooldown: Duration = Field(default=timedelta(days=1), description="how long it rests after it fired")
 
 
 class Simulate(Declared):
     """How a simulation plays what people do."""
 
-    approve_after: Duration | None = None
+    approve_after: Duration | None = Field(
+        default=None, description="releases are approved after so long; default: they wait for ever"
+    )
 
 
 class Spec(Declared):
     """One project."""
 
-    project: Name
-    charter: Charter = Charter()
-    packages: Packages = Packages()
-    sources: dict[Name, Source] = Field(default_factory=dict)
-    datasets: dict[Name, Dataset] = Field(default_factory=dict)
-    features: dict[Name, FeatureView] = Field(default_factory=dict)
-    models: dict[Name, Model] = Field(default_factory=dict)
-    deployments: dict[LooseName, DeploymentSpec] = Field(default_factory=dict)
-    monitors: dict[LooseName, Monitor] = Field(default_factory=dict)
-    triggers: dict[LooseName, Trigger] = Field(default_factory=dict)
-    simulate: Simulate = Simulate()
+    project: Name = Field(description="the project's name")
+    charter: Charter = Field(default=Charter(), description="the agreement about it")
+    packages: Packages = Field(default=Packages(), description="the environment that releases are bound to")
+    sources: dict[Name, Source] = Field(default_factory=dict, description="data that somebody else owns")
+    datasets: dict[Name, Dataset] = Field(default_factory=dict, description="versioned tables made from them")
+    features: dict[Name, FeatureView] = Field(default_factory=dict, description="columns of an entity, joined by time")
+    models: dict[Name, Model] = Field(default_factory=dict, description="what is learned, and judged by what")
+    deployments: dict[LooseName, DeploymentSpec] = Field(default_factory=dict, description="where models answer")
+    monitors: dict[LooseName, Monitor] = Field(default_factory=dict, description="what is watched of deployments")
+    triggers: dict[LooseName, Trigger] = Field(default_factory=dict, description="when models are retrained")
+    simulate: Simulate = Field(default=Simulate(), description="how simulations play people")

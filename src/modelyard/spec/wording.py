@@ -85,7 +85,7 @@ def empty_values(document: Document, root: type[BaseModel]) -> list[tuple[Path, 
             continue
         says = "this key has no value." if isinstance(path[-1], str) else "this item is empty."
         hint = f"Expected {wanted(annotation)}; or remove it."
-        found.append((path, document.problem(path, says, hint)))
+        found.append((path, document.problem(path, says, hint, key=True)))
     return found
 
 
@@ -98,14 +98,14 @@ def internal_names(document: Document, root: type[BaseModel]) -> list[tuple[Path
                 continue
             models = shapes.classes(shapes.at(root, path))
             if any(name in model.model_fields and name not in shapes.keys(model) for model in models):
-                found.append(((*path, name), _unknown_key(document, root, (*path, name))))
+                found.append(((*path, name), unknown(document, root, path, name, (*path, name))))
     return found
 
 
 def wanted(annotation: Any) -> str:
     """What may stand there, in a few words."""
     words = shapes.literals(annotation)
-    texts = [f"one of {', '.join(words)}"] if words else []
+    texts = [f"one of {', '.join(words)}" if len(words) > 1 else words[0]] if words else []
     for item in shapes.options(annotation):
         origin = get_origin(item)
         if isinstance(item, type) and issubclass(item, BaseModel):
@@ -156,7 +156,10 @@ def _is_tag(step: str) -> bool:
 def _problem(document: Document, root: type[BaseModel], path: Path, on_key: bool, group: list[Any]) -> Problem:
     kinds = {error["type"] for error in group}
     if "extra_forbidden" in kinds:
-        return _unknown_key(document, root, path)
+        name = next(str(error["loc"][-1]) for error in group if error["type"] == "extra_forbidden")
+        if path and name == str(path[-1]):
+            return unknown(document, root, path[:-1], name, path)
+        return unknown(document, root, path, name, path)  # a short form: the text `bandit` for {bandit: {}}
     if "missing" in kinds:
         name = path[-1]
         wants = wanted(shapes.at(root, path))
@@ -164,22 +167,15 @@ def _problem(document: Document, root: type[BaseModel], path: Path, on_key: bool
     return _wrong_value(document, root, path, on_key, group)
 
 
-def _unknown_key(document: Document, root: type[BaseModel], path: Path) -> Problem:
-    node = document.find(path[:-1])
-    name = str(path[-1]) if path else ""
-    parent = path[:-1]
-    if node is None or name not in node.keys:  # a short form: the text `blue_green` for {blue_green: {}}
-        parent, name = path, str(getattr(document.find(path), "value", name))
-    return unknown(document, root, parent, name, path)
-
-
 def unknown(document: Document, root: type[BaseModel], parent: Path, name: str, path: Path) -> Problem:
     """The problem of a key that the class at `parent` does not have."""
+    key = parent != path
     if name in unbuilt.KEYS.get(pattern_of(parent, root), ()):
         message = f"known, but not built yet: `{name}`."
-        return document.problem(path, message, "Remove it: nothing declared is ever silently ignored.", key=True)
+        return document.problem(path, message, "Remove it: nothing declared is ever silently ignored.", key=key)
     known = [key for model in shapes.classes(shapes.at(root, parent) or root) for key in shapes.keys(model)]
-    return document.problem(path, f"unknown key `{name}`.", nearest(name, known), key=True)
+    says = f"unknown key `{name}`." if key else f"there is no `{name}` here."
+    return document.problem(path, says, nearest(name, known), key=key)
 
 
 def _wrong_value(document: Document, root: type[BaseModel], path: Path, on_key: bool, group: list[Any]) -> Problem:
@@ -205,7 +201,7 @@ def _sentence(error: Any, annotation: Any) -> str:
         return str(context["error"]).rstrip(".")
     if kind in _BOUNDS:
         name, says = _BOUNDS[kind]
-        return says.format(context[name])
+        return says.format(f"{context[name]:g}")
     if kind in ("model_type", "model_attributes_type"):
         return f"expected {wanted(annotation)}"
     return _TYPES.get(kind.split("_")[0], f"expected {wanted(annotation)}")

@@ -51,7 +51,7 @@ def _times(look: Look, path: Path, model: Model) -> None:
             look.wrong((*path, key), *_needs_time(key, model))
     for index, name in enumerate(model.features):
         view = look.spec.features.get(name)
-        if view is not None and time_of(look.spec, view):
+        if view is not None and name not in model.features[:index] and time_of(look.spec, view):
             message = f"`{name}` has a time, so the rows of `{model.data}` need one to be joined as known then."
             look.wrong((*path, "features", index), message, f"Declare datasets.{model.data}.time.")
 

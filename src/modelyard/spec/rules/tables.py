@@ -85,7 +85,7 @@ def views(look: Look) -> None:
         look.refer((*path, "from"), view.from_, "sources", "datasets", what="source or dataset")
         if not view.entity:
             look.wrong((*path, "entity"), "expected at least one column.")
-        if view.sql is not None:
+        if view.sql is not None and look.fine(*path, "from"):
             _view_sql(look, path, view)
         timed = time_of(look.spec, view)
         zone(look, (*path, "timezone"), view.timezone)

@@ -1,0 +1,2 @@
+def fit(X, y, *, params, seed, weights=None):
+    return None
