@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from modelyard.serve import frames
 from modelyard.serve.frames import Entry
-from modelyard.serve.move import REMEMBER_SECONDS
+from modelyard.serve.moving import REMEMBER_SECONDS
 from modelyard.store import Store, predictions
 
 MOST_REQUESTS = 100_000

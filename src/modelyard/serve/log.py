@@ -16,7 +16,7 @@ from pathlib import Path
 
 from modelyard.clock import RealClock
 from modelyard.serve.frames import Entry, Shape, pack
-from modelyard.serve.move import move
+from modelyard.serve.moving import move
 from modelyard.serve.refusal import Refusal
 from modelyard.store import Store, durable
 

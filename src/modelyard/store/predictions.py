@@ -152,7 +152,7 @@ def _rows(
     end: datetime,
     columns: Sequence[str] | None,
 ) -> str:
-    """Put the window's rows into the table `found`; returns the columns wanted of it, as SQL."""
+    """Put the window's rows into the table `found`; returns the columns wanted of it as SQL, with a comma behind each."""
     source = _source(connection, store, deployment)
     there = [each[0] for each in connection.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()]
     wanted = there if columns is None else [name for name in columns if name in there]
@@ -160,7 +160,7 @@ def _rows(
     connection.execute(
         f'CREATE TEMP TABLE found AS SELECT {_listed(needed)} FROM {source} WHERE "at" >= ? AND "at" < ?', [start, end]
     )
-    return _listed(wanted, of="found.")
+    return "".join(f"{_listed([name], of='found.')}, " for name in wanted)
 
 
 def _listed(names: Sequence[str] | dict[str, None], of: str = "") -> str:
@@ -233,7 +233,7 @@ def _as_table(rows: list[Any]) -> pa.Table:
 
 
 _JOINED = """
-    SELECT {columns},
+    SELECT {columns}
         CASE WHEN {own} THEN by_row.label ELSE by_key.label END AS label,
         CASE WHEN {own} THEN by_row.label_time ELSE by_key.label_time END AS label_time,
         CASE WHEN {own} THEN by_row.label_received ELSE by_key.label_received END AS label_received

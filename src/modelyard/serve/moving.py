@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as parquet
 
 from modelyard.clock import RealClock
 from modelyard.records import Segment
@@ -76,10 +77,37 @@ def _move(store: Store, name: str, path: Path, fence: Held | None, actor: str) -
 def append(store: Store, name: str, rows: pa.Table, segment: str) -> int:
     """Append the rows of a segment to the table of predictions, once. Returns the table's version.
 
-    Columns that changed their type with a release are brought to the one that holds both.
+    An input that changes its type with a release widens its column: the table is written anew, the old one stays
+    readable as a version.
     """
     table = store.table(f"predictions/{name}")
-    return table.append(rows, once=segment)
+    if not table.exists():
+        return table.append(rows, once=segment)
+    kept = table.schema()
+    narrow = [each.name for each in rows.schema if each.name in kept.names and not _fits(each.type, kept.field(each.name).type)]
+    if not narrow:
+        return table.append(rows, once=segment)
+    before = pa.concat_tables([parquet.read_table(path) for path in table.files()], promote_options="permissive")
+    both = [_as_text(each, [name for name in narrow if _apart(rows, kept, name)]) for each in (before, rows)]
+    return table.overwrite(pa.concat_tables(both, promote_options="permissive"), once=segment)
+
+
+def _fits(given: pa.DataType, kept: pa.DataType) -> bool:
+    """Whether values of one type can be appended to a column of the other."""
+    return given == kept or (pa.types.is_integer(given) and pa.types.is_floating(kept))
+
+
+def _apart(rows: pa.Table, kept: pa.Schema, name: str) -> bool:
+    """Whether old and new values have only text in common."""
+    numeric = (pa.int64(), pa.float64())
+    return not (rows.schema.field(name).type in numeric and kept.field(name).type in numeric)
+
+
+def _as_text(table: pa.Table, names: list[str]) -> pa.Table:
+    for name in names:
+        column = table.schema.get_field_index(name)
+        table = table.set_column(column, name, table.column(column).cast(pa.string()))
+    return table
 
 
 def _record(
