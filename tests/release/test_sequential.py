@@ -1,4 +1,4 @@
-"""Sequential tests keep their promise under repeated looks: few false alarms, and the power that SERVING.md tells of."""
+"""Sequential tests keep their promise under repeated looks: few false alarms, and power against what matters."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from modelyard.digest import canonical
+from modelyard.digest import canonical, digest
 from modelyard.errors import InputError
 from modelyard.records import Declaration, Release
 from modelyard.release.names import find, name
@@ -40,13 +40,17 @@ def checkout(store: Store, ref: str, folder: str | Path) -> Path:
 
 
 def declared(store: Store, release: Release) -> Declaration | None:
-    """The declaration that the release was built under: the one in force when it was created, or the first one after.
+    """The declaration that the release was built under.
 
-    An apply records its declaration when it has finished, so the release of a first apply is older than any.
+    The first whose model part has the release's fingerprint and that was in force when it was created or recorded after
+    that (an apply records its declaration when it has finished); where none has it, the one in force then, or the first.
     """
     declarations = store.read(Declaration, order="id")
-    before = [each for each in declarations if each.at <= release.created]
-    return before[-1] if before else (declarations[0] if declarations else None)
+    wanted = release.body.get("version", {}).get("fingerprint")
+    entity = f"model.{release.model}"
+    same = [each for each in declarations if digest(each.fingerprints.get(entity, {})) == wanted]
+    before = [each for each in same or declarations if each.at <= release.created]
+    return before[-1] if before else next(iter(same or declarations), None)
 
 
 def described(release: Release) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from modelyard.release.losses import LOSSES
-from modelyard.spec.types import Canary, Guard
+from modelyard.spec.types import Canary
 from modelyard.spec.values import Margin
 from modelyard.stats.sequential import (
     Moments,

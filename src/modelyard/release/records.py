@@ -22,7 +22,12 @@ def body(model: str, version: Version, verdicts: Sequence[Verdict]) -> dict[str,
         {"check": each.check, "severity": each.severity, "state": each.state, "says": each.says, "detail": each.detail}
         for each in sorted(verdicts, key=lambda each: each.check)
     ]
-    identity = {"entity": version.entity, "number": version.number, "digest": version.digest}
+    identity = {
+        "entity": version.entity,
+        "number": version.number,
+        "digest": version.digest,
+        "fingerprint": version.fingerprint,
+    }
     return {**version.body, "model": model, "version": identity, "verdicts": judged}
 
 
