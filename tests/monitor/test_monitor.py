@@ -1,0 +1,148 @@
+"""A monitor sees what happened to a deployment, tells the kinds of trouble apart, and is never green for lack of data."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from modelyard import monitor
+from modelyard.errors import NotFound
+from modelyard.records import Audit, Observation, Segment
+
+START = datetime(2024, 3, 1, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+
+def look(world, spec, day, **more):
+    """Profile what is new, and look at the end of `day`; gives the observations by kind."""
+    world.clock.set(START + DAY * day)
+    monitor.profile_segments(world.store, "api")
+    more = {"source_times": {"sales": START + DAY * day}, **more}
+    seen = monitor.observe(world.store, spec, "health", now=START + DAY * day, actor="test", **more)
+    return {each.kind: each for each in seen}
+
+
+def levels(seen):
+    return {kind: each.level for kind, each in seen.items()}
+
+
+def test_nothing_served_is_insufficient_data(world, declared):
+    assert levels(look(world, declared(), 1)) == {
+        "drift": "insufficient_data",
+        "missing": "insufficient_data",
+        "schema": "insufficient_data",
+        "duplicates": "insufficient_data",
+        "quality": "insufficient_data",
+        "stale": "ok",
+    }
+
+
+def test_a_healthy_deployment_is_ok(world, declared):
+    for day in range(10):
+        world.serve(day)
+    seen = look(world, declared(), 10)
+    assert levels(seen) == dict.fromkeys(("drift", "missing", "schema", "duplicates", "quality", "stale"), "ok")
+    assert set(seen["drift"].detail["psi"]) == {"distance", "kind", "prediction"}
+    assert seen["drift"].detail["rows"] == 7 * 150
+
+
+def test_shifted_inputs_are_drift_and_say_so(world, declared):
+    for day in range(10):
+        world.serve(day, shift=0.0 if day < 3 else 3.0)
+    seen = look(world, declared(), 10)
+    assert seen["drift"].level == "page"
+    assert "distance: median 10" in seen["drift"].says
+    assert [column["column"] for column in seen["drift"].detail["columns"]] == ["distance"]
+    assert seen["quality"].level == "ok"
+
+
+def test_quality_is_judged_on_mature_answers_only(world, declared):
+    for day in range(10):
+        world.serve(day, skill=0.0 if day >= 8 else 1.0)
+    assert look(world, declared(), 10)["quality"].level == "ok"
+    for day in range(10, 18):
+        world.serve(day, skill=0.0)
+    seen = look(world, declared(), 18)["quality"]
+    assert seen.level == "page"
+    assert "roc_auc is 0." in seen.says
+    assert seen.detail["mature_until"] == (START + DAY * 16).isoformat()
+
+
+def test_without_labels_quality_is_unknown(world, declared):
+    for day in range(10):
+        world.serve(day, labels=False)
+    assert look(world, declared(), 10)["quality"].level == "insufficient_data"
+
+
+def test_drift_is_judged_against_the_release_that_serves(world, declared):
+    for day in range(8):
+        world.serve(day, shift=3.0)
+    assert look(world, declared(), 8)["drift"].level == "page"
+    world.release("d" * 64, 2)
+    seen = look(world, declared(), 9)["drift"]
+    assert seen.level == "insufficient_data"
+    assert "late@2 answered 0 rows" in seen.says
+
+
+def test_a_stale_source_pages_and_an_unknown_one_is_unknown(world, declared):
+    assert look(world, declared(), 1, source_times={"sales": START - DAY * 3})["stale"].level == "page"
+    assert look(world, declared(), 2, source_times=lambda: {"sales": None})["stale"].level == "insufficient_data"
+
+
+def test_it_looks_when_due_and_never_twice(world, declared):
+    spec = declared()
+    assert look(world, spec, 1)
+    assert look(world, spec, 1) == {}
+    assert look(world, spec, 1, force=True) == {}
+    world.clock.set(START + DAY * 1.5)
+    half = {"now": START + DAY * 1.5, "actor": "test"}
+    assert monitor.observe(world.store, spec, "health", **half) == []
+    assert monitor.observe(world.store, spec, "health", **half, force=True) != []
+
+
+def test_an_alarm_is_told_once_while_it_lasts(world, declared):
+    for day in range(12):
+        world.serve(day, shift=3.0)
+    for day in range(8, 12):
+        look(world, declared(), day)
+    told = world.store.read(Audit, action="monitor.alarmed")
+    assert [(entry.subject, entry.detail["kind"]) for entry in told] == [("monitor.health", "drift")]
+    assert told[0].detail["why"].startswith("drift: distance")
+    assert len(world.store.read(Audit, action="monitor.observed")) == 3
+
+
+def test_profiles_are_built_once_and_cost_little(world, declared):
+    for day in range(30):
+        world.serve(day, n=900)
+    assert monitor.profile_segments(world.store, "api") == 30
+    assert monitor.profile_segments(world.store, "api") == 0
+    assert all(segment.profile for segment in world.store.read(Segment))
+    look(world, declared(quality=None), 29)
+    begin = time.perf_counter()
+    assert look(world, declared(quality=None), 30)["drift"].level == "ok"
+    assert time.perf_counter() - begin < 0.5
+
+
+def test_a_mover_that_wrote_down_a_later_version_is_understood(world, declared):
+    for day in range(4):
+        world.serve(day)
+    with world.store.transaction(actor="test", action="test.moved", subject="segment") as transaction:
+        transaction.change(Segment, {"name": "day-1-c"}, table_version=3)
+    assert look(world, declared(), 4)["drift"].detail["rows"] == 4 * 150
+
+
+def test_show_gives_the_newest_first(world, declared):
+    for day in (1, 2):
+        look(world, declared(), day)
+    shown = monitor.show(world.store, "health")
+    assert shown["levels"]["stale"] == "ok"
+    ends = [seen["end"] for seen in shown["observations"]]
+    assert ends == sorted(ends, reverse=True)
+    assert len(ends) == len(world.store.read(Observation))
+
+
+def test_an_unknown_monitor_is_named(world, declared):
+    with pytest.raises(NotFound, match="health"):
+        monitor.observe(world.store, declared(), "helth", now=START, actor="test")
