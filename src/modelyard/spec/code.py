@@ -71,23 +71,30 @@ class Codebase:
         if module is None:
             hint = nearest(match[1], self._names()) or f"Expected the file {match[1].replace('.', '/')}.py."
             raise InputError(f"there is no module `{match[1]}` in the project", hint=hint)
-        return self._definition(module, match[2], set())
+        found = self._definition(module, match[2], set())
+        if found is not None:
+            return found
+        where, name = module.path, match[2]
+        if module.binding(name):
+            raise InputError(f"`{name}` is not a function", where=where, hint=f"Define it there: def {name}(...).")
+        raise InputError(f"there is no function `{name}`", where=where, hint=nearest(name, module.functions()))
 
-    def _definition(self, module: Module, name: str, seen: set[tuple[str, str]]) -> Found:
+    def _definition(self, module: Module, name: str, seen: set[tuple[str, str]]) -> Found | None:
+        """The function that a name of a module means, through imports inside the project; None when it means none."""
+        if (module.name, name) in seen:
+            return None
+        seen.add((module.name, name))
         binding = module.binding(name)
-        last = binding[-1] if binding else None
-        if last is not None and last.parameters is not None:
-            return Found(module, name, last.parameters)
-        imports = [item for item in last.imports if item.local == name] if last else module.stars()
+        if binding and binding[-1].parameters is not None:
+            return Found(module, name, binding[-1].parameters)
+        imports = [item for item in binding[-1].imports if item.local == name] if binding else module.stars()
         for item in imports:
             origin = self.module(item.module)
-            if origin is not None and item.name and (origin.name, name) not in seen:
-                seen.add((origin.name, name))
-                return self._definition(origin, name if item.name == "*" else item.name, seen)
-        if last is not None:
-            hint = f"Define it there: def {name}(...)."
-            raise InputError(f"`{name}` is not a function", where=module.path, hint=hint)
-        raise InputError(f"there is no function `{name}`", where=module.path, hint=nearest(name, module.functions()))
+            if origin is not None and item.name:
+                found = self._definition(origin, name if item.name == "*" else item.name, seen)
+                if found is not None:
+                    return found
+        return None
 
     def module(self, name: str) -> Module | None:
         """A module of the project by its dotted name; None when the project has none of that name."""
