@@ -37,7 +37,8 @@ class YardError(Exception):
 
     def __str__(self) -> str:
         where = f"{self.where}: " if self.where else ""
-        hint = f" {self.hint}" if self.hint else ""
+        end = "" if self.message.endswith((".", "!", "?", ":")) or not self.hint else "."
+        hint = f"{end} {self.hint}" if self.hint else ""
         return f"{where}{self.message}{hint}"
 
     def as_json(self) -> dict[str, object]:

@@ -235,7 +235,7 @@ def _failed(table: Checked, name: str, says: str, count: int, condition: str, **
 
 
 def _sample(connection: duckdb.DuckDBPyConnection, sql: str) -> list[Any]:
-    found: list[Any] = json.loads(json.dumps(duck.arrow(connection, sql).to_pylist(), default=str))
+    found: list[Any] = json.loads(json.dumps(duck.dicts(connection, sql), default=str))
     return found
 
 

@@ -70,7 +70,7 @@ def _convert(connection: duckdb.DuckDBPyConnection, path: Path, source: Source, 
     """Write `place`.parquet and then, as the sign that it is whole, `place`.json."""
     names, delimiter, warnings = _header(path, where=where)
     temporary = place.with_suffix(f".{os.getpid()}-{time.monotonic_ns()}.new")
-    declared = {name: kind for name, kind in source.types.items() if name in names}
+    declared: dict[str, str] = {name: kind for name, kind in source.types.items() if name in names}
     with _plain(path, temporary.with_suffix(".csv"), where=where) as file, _readable(path, where=where):
         relation = _relation(connection, file, names, delimiter, source.nulls)
         typed = csv_types.infer(connection, relation, names, declared, where=where)
@@ -115,12 +115,12 @@ def _header(path: Path, *, where: str) -> tuple[list[str], str, list[str]]:
         head = stream.read(_HEADER_BYTES)
     if not head.strip():
         raise DataError("the file is empty", where=where, hint="It needs a header line and rows.")
-    try:
-        line = _first_lines(head).decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise _not_utf8(where) from None
-    delimiter = max(_DELIMITERS, key=line.split("\n")[0].count)
-    names = next(csv.reader(io.StringIO(line, newline=""), delimiter=delimiter))
+    # Only the names are judged here: what else is not UTF-8, the parser finds with its line.
+    lines = head.decode("utf-8", errors="surrogateescape").removeprefix("\ufeff")
+    delimiter = max(_DELIMITERS, key=lines.split("\n")[0].count)
+    names = next(csv.reader(io.StringIO(lines, newline=""), delimiter=delimiter))
+    if any("\udc80" <= letter <= "\udcff" for name in names for letter in name):
+        raise _not_utf8(where)
     warnings = []
     for i, name in enumerate(names):
         if not name.strip():
@@ -134,12 +134,6 @@ def _header(path: Path, *, where: str) -> tuple[list[str], str, list[str]]:
             )
         seen.add(name.lower())
     return names, delimiter, warnings
-
-
-def _first_lines(head: bytes) -> bytes:
-    """The head up to the end of its last whole line: a letter is not cut in two."""
-    end = head.rfind(b"\n")
-    return head[: end + 1] if len(head) == _HEADER_BYTES and end >= 0 else head
 
 
 @contextmanager

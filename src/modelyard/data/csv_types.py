@@ -15,9 +15,9 @@ from modelyard.errors import DataError
 from modelyard.features.sql import identifier
 
 _ZONE = r"'[0-9](Z|[+-][0-9]{2}(:?[0-9]{2})?)$'"
-_LEADING_ZERO = "regexp_matches({c}, '^\\s*[-+]?0[0-9]')"
+_LEADING_ZERO = "(starts_with({c}, '0') AND length({c}) > 1 AND NOT starts_with({c}, '0.'))"
 _PLAIN = "NOT contains({c}, '_')"
-_SAMPLE = 2000
+_SAMPLE = 1000
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,9 @@ class Reading:
 
 def _format(pattern: str, kind: str) -> Reading:
     value = f"try_strptime({{c}}, '{pattern}')"
-    return Reading(kind, f"{value} IS NOT NULL", f"CAST({value} AS {kind})", note=pattern)
+    # CASE, not AND: only text that looks like a date is worth the parsing.
+    fits = f"CASE WHEN regexp_matches({{c}}, '^[0-9]{{1,2}}[./-][0-9]{{1,2}}[./-]') THEN {value} IS NOT NULL ELSE false END"
+    return Reading(kind, fits, f"CAST({value} AS {kind})", note=pattern)
 
 
 _BOOLEAN = Reading("BOOLEAN", "lower(trim({c})) IN ('true', 'false')", "CAST(trim({c}) AS BOOLEAN)")

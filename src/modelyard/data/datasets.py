@@ -156,6 +156,7 @@ def _build(build: Build, *, origin: str | None = None) -> Version:
             as_of=build.as_of,
             where=build.declared.where,
         )
+        duck.shut(connection, [*inputs.files, *_present_files(build)])
         declared = _timed(build.declared, inputs, origin)
         relation = _relation(connection, replace(build, declared=declared), inputs, origin)
         with duck.explained("the SQL cannot be run", where=declared.where):
@@ -181,6 +182,12 @@ def _sql(project: Project, declared: str | None, where: str) -> str | None:
         return read_sql(project.directory, declared)
     except InputError as error:
         raise DataError(error.message, where=where, hint=error.hint) from error
+
+
+def _present_files(build: Build) -> list[str]:
+    """The files of the last snapshot, with which the new one is compared."""
+    last = _latest(build.store, build.declared.entity)
+    return build.store.table(last.body["table"]).files(last.body["table_version"]) if last else []
 
 
 def _timed(declared: Declared, inputs: Inputs, origin: str | None) -> Declared:
@@ -306,10 +313,13 @@ def _body(
     """What the version records (docs: `Version.body` of datasets and feature views)."""
     warnings = [*inputs.warnings, *result.warnings]
     identity = [*declared.key, *([declared.time] if declared.time and declared.is_view else [])]
-    repeated = _repeated(connection, identity) if declared.key else 0
-    if declared.is_view and repeated:
+    repeated = _repeated(connection, identity) if declared.is_view else 0
+    if repeated:
         what = ", ".join(identity)
+        # The join takes one of them, always the same.
         warnings.append(f"{declared.where}: {repeated} rows share {what} with another; the first of each is joined")
+    if declared.is_view and declared.time is None:
+        warnings.append(f"{declared.where}: no time is known, so rows of any time are joined with it as it is now")
     return {
         "table": declared.table,
         "table_version": written,
@@ -319,7 +329,7 @@ def _body(
         "time": declared.time,
         "known_at": [known.as_json() for known in declared.known_at],
         **_extent(connection, declared.time),
-        "distinct": bool(declared.key) and not repeated,
+        "distinct": declared.is_view and not repeated,
         "content": content.as_json(),
         "sources": inputs.sources,
         "inputs": inputs.upstream,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pyarrow as pa
 from modelyard.errors import DataError
 from modelyard.features.sql import text
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _OPTIONS: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
@@ -35,7 +37,8 @@ def connect(spill: Path | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
 
 def shut(connection: duckdb.DuckDBPyConnection, files: list[str]) -> None:
     """Leave `files` as the only ones that SQL can reach: what a project reads, it declares."""
-    connection.execute("SET allowed_paths = $1", [files])
+    # As a literal: a bound parameter would make DuckDB import pandas.
+    connection.execute(f"SET allowed_paths = [{', '.join(text(file) for file in files)}]")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
 
@@ -53,7 +56,23 @@ def arrow(connection: duckdb.DuckDBPyConnection, sql: str) -> pa.Table:
 
 def row(connection: duckdb.DuckDBPyConnection, sql: str) -> dict[str, Any]:
     """The only row of a query's result, by column name."""
-    return arrow(connection, sql).to_pylist()[0]
+    return dicts(connection, sql)[0]
+
+
+def dicts(connection: duckdb.DuckDBPyConnection, sql: str) -> list[dict[str, Any]]:
+    """The rows of a small result, by column name; times are aware and in UTC."""
+    table = arrow(connection, sql)
+    columns = [_values(column) for column in table.columns]
+    return [dict(zip(table.column_names, values, strict=True)) for values in zip(*columns, strict=True)]
+
+
+def _values(column: pa.ChunkedArray) -> list[Any]:
+    # Arrow and DuckDB import pandas, most of a second, to hand out a time with a zone.
+    if not pa.types.is_timestamp(column.type):
+        values: list[Any] = column.to_pylist()
+        return values
+    micros = column.cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()).to_pylist()
+    return [None if one is None else EPOCH + timedelta(microseconds=one) for one in micros]
 
 
 def columns(connection: duckdb.DuckDBPyConnection, relation: str) -> dict[str, str]:

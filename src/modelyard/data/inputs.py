@@ -52,7 +52,7 @@ def open_inputs(
     as_of: datetime,
     where: str,
 ) -> Inputs:
-    """Open the sources and datasets `names` as known at `as_of`, and close the door to every other file."""
+    """Open the sources and datasets `names` as known at `as_of`."""
     inputs = Inputs()
     for name in names:
         declared = _declared(project, name, where=where)
@@ -62,7 +62,6 @@ def open_inputs(
             else _dataset(connection, store, declared, as_of, inputs, where)
         )
         inputs.tables[declared] = table
-    duck.shut(connection, inputs.files)
     return inputs
 
 

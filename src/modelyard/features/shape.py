@@ -41,7 +41,7 @@ class Known:
 @dataclass(frozen=True)
 class Shape:
     """A table: `columns` name to type (string, integer, number, boolean, timestamp, date, list), `key` (of a feature
-    view: its entity), `time`, and its later-known columns. `distinct`: no two rows share key (and, in a view, time)."""
+    view: its entity), `time`, and its later-known columns. `distinct` (of a view): no two rows share entity and time."""
 
     name: str
     columns: Mapping[str, str]
