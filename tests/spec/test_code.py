@@ -188,14 +188,20 @@ def test_a_registering_decorator_of_the_project_counts(tmp_path: Path) -> None:
 
 
 def test_a_module_passed_around_counts_as_a_whole(tmp_path: Path) -> None:
-    write(tmp_path, {"tools.py": "def a():\n    return 1\n", "model.py": "import tools\n\n\ndef fit(X):\n    return vars(tools)\n"})
+    write(
+        tmp_path,
+        {"tools.py": "def a():\n    return 1\n", "model.py": "import tools\n\n\ndef fit(X):\n    return vars(tools)\n"},
+    )
     was = fingerprint(tmp_path, "model:fit")
     write(tmp_path, {"tools.py": "def a():\n    return 2\n"})
     assert fingerprint(tmp_path, "model:fit") != was
 
 
 def test_circles_of_imports_end(tmp_path: Path) -> None:
-    write(tmp_path, {"a.py": "import b\n\n\ndef fit(X):\n    return b.g()\n", "b.py": "import a\n\n\ndef g():\n    return a.fit\n"})
+    write(
+        tmp_path,
+        {"a.py": "import b\n\n\ndef fit(X):\n    return b.g()\n", "b.py": "import a\n\n\ndef g():\n    return a.fit\n"},
+    )
     assert fingerprint(tmp_path, "a:fit")
 
 

@@ -54,11 +54,16 @@ def show(value: Any) -> str:
     """A value in few characters; what is not set is "none"."""
     if value is None:
         return "none"
-    if isinstance(value, dict):
-        value = {key: item for key, item in value.items() if item is not None}
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = value if isinstance(value, str) else json.dumps(_given(value), ensure_ascii=False)
     text = " ".join(text.replace('"', "").split())
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+
+
+def _given(value: Any) -> Any:
+    """A value without what is not set in it."""
+    if isinstance(value, dict):
+        return {key: _given(item) for key, item in value.items() if item is not None}
+    return [_given(item) for item in value] if isinstance(value, list) else value
 
 
 def packages(before: Mapping[str, str], after: Mapping[str, str]) -> str:
@@ -75,8 +80,14 @@ def packages(before: Mapping[str, str], after: Mapping[str, str]) -> str:
         elif new is None:
             moved.append(f"{name} {old} removed")
         elif old != new:
-            moved.append(f"{name} {old} -> {new}")
+            moved.append(f"{name} {_versions(old, new)}")
     return f"packages moved: {some(moved)}" if moved else "the environment changed"
+
+
+def _versions(old: str, new: str) -> str:
+    """Two versions, without the note on what is installed where it is the same of both."""
+    (before, _, note), (after, _, other) = old.partition(" ("), new.partition(" (")
+    return f"{before} -> {after}" if note == other else f"{old} -> {new}"
 
 
 def some(phrases: list[str]) -> str:

@@ -9,7 +9,7 @@ from modelyard.plan.differences import differences, packages, some
 from modelyard.plan.ground import Ground
 from modelyard.plan.plan import Category, Change
 from modelyard.plan.steps import Control, JudgeModel, Step, TrainModel
-from modelyard.plan.tables import function_changed, unbuilt
+from modelyard.plan.tables import function_changed, missing
 
 _PROBLEM = ("data", "task", "features", "target", "positive", "exclude")
 _RECIPE = ("window", "half_life", "params", "frame", "seed", "parity", "baseline")
@@ -36,12 +36,13 @@ def _training(ground: Ground, name: str) -> Change | None:
     request = ground.request(name)
     asked = [f"{request.trigger or 'a request'} asked for it: {request.why}"] if request else []
     if ground.version(entity) is None:
-        return Change(entity, "new", "train", some([unbuilt(ground, entity), *asked]))
+        return Change(entity, "new", "train", some([missing(ground, entity, "trained"), *asked]))
     if not ground.current(entity):
         found = _reasons(ground, entity)
         category = next(item for item in _STRONGEST if item in {kind for kind, _ in found})
-        action = "retrain, score the champion on the same rows again" if category == "incomparable" else "retrain"
-        return Change(entity, category, action, some([*(phrase for _, phrase in found), *asked]))
+        why = some([*(phrase for _, phrase in found), *asked])
+        again = "; the champion is scored again on the new split" if category == "incomparable" else ""
+        return Change(entity, category, "retrain", why + again)
     return Change(entity, "model", "retrain", asked[0]) if asked else None
 
 
@@ -65,7 +66,7 @@ def _reasons(ground: Ground, entity: str) -> list[tuple[Category, str]]:
         found += [("model", phrase) for phrase in renamed or [function_changed(new["train"])]]
     if "packages" in moved:
         found.append(("model", packages(ground.shared("packages"), ground.parts["packages"])))
-    return found or [("model", "it was trained from another declaration")]
+    return found or [("model", "it is not trained from this declaration yet")]
 
 
 def _only_renamed(ground: Ground, phrase: str) -> bool:

@@ -24,14 +24,15 @@ def tables(ground: Ground, before: list[tuple[Change, Step]]) -> Iterator[tuple[
         change = _change(ground, entity, growing)
         if change is None:
             continue
-        growing.add(entity)
+        if change.category != "verdict":
+            growing.add(entity)
         name = entity.partition(".")[2]
         yield change, BuildDataset(name) if entity.startswith("dataset.") else BuildView(name)
 
 
 def _change(ground: Ground, entity: str, growing: set[str]) -> Change | None:
     if ground.version(entity) is None:
-        return Change(entity, "new", "build", unbuilt(ground, entity))
+        return Change(entity, "new", "build", missing(ground, entity, "built"))
     if not ground.current(entity):
         return Change(entity, "breaking", "rebuild", some(reasons(ground, entity)))
     if ground.moved("checks", entity):
@@ -41,11 +42,11 @@ def _change(ground: Ground, entity: str, growing: set[str]) -> Change | None:
     return Change(entity, "data", "append", some(grown)) if grown else None
 
 
-def unbuilt(ground: Ground, entity: str) -> str:
+def missing(ground: Ground, entity: str, built: str) -> str:
     """Why there is no version of an entity."""
     if ground.old(entity) is None:
-        return "declared, and not built yet"
-    return "declared, and its last build failed or did not finish"
+        return f"declared, and not {built} yet"
+    return f"declared, and not {built} yet: the last attempt failed or did not finish"
 
 
 def reasons(ground: Ground, entity: str) -> list[str]:
@@ -62,7 +63,7 @@ def reasons(ground: Ground, entity: str) -> list[str]:
         said += differences(old, new, _SHAPE)
     if "upstream" in moved:
         said += _above_changed(ground, entity)
-    return said or ["it was built from another declaration"]
+    return said or ["it is not built from this declaration yet"]
 
 
 def _body(old: dict[str, Any], new: dict[str, Any]) -> list[str]:

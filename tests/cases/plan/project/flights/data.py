@@ -1,0 +1,6 @@
+def daily(departures):
+    return departures
+
+
+def fine(frame):
+    return True

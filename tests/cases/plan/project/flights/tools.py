@@ -1,0 +1,6 @@
+FACTOR = 2
+
+
+def scaled(X, params):
+    """Scale."""
+    return X * FACTOR
