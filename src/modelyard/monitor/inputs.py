@@ -32,14 +32,14 @@ def look(store: Store, monitor: Monitor, now: datetime) -> list[Seen]:
     if release is None or known is None:
         why = "no release serves yet" if release is None else "the release has no profile of its training rows"
         return [unknown(kind, why) for kind in kinds]
-    found = segments.hours(store, monitor.deployment, release, now - monitor.window, now)
-    window = Profile.merge([hour.profile for hour in found])
+    found = segments.stretches(store, monitor.deployment, release, now - monitor.window, now)
+    window = Profile.merge([each.profile for each in found])
     if window.rows < monitor.min_rows:
         name = f"{release.model}@{release.number}"
         why = f"{name} answered {window.rows} rows in the window, {monitor.min_rows} are needed"
         return [unknown(kind, why, rows=window.rows, release=release.digest) for kind in kinds]
-    times = [hour.start for hour in found]
-    return judge(monitor, release, known, window, span=(max(times) - min(times) + timedelta(hours=1)), kinds=kinds)
+    span = max(each.end for each in found) - min(each.start for each in found)
+    return judge(monitor, release, known, window, span=span, kinds=kinds)
 
 
 def judge(

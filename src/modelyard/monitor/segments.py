@@ -6,9 +6,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import numpy as np
 import pyarrow as pa
@@ -28,11 +30,11 @@ _BACK = 20
 
 
 @dataclass(frozen=True)
-class Hour:
-    """What one release answered in one hour."""
+class Stretch:
+    """What one release answered in the hours from `start` to `end`."""
 
     start: datetime
-    release: str
+    end: datetime
     profile: Profile
 
 
@@ -57,24 +59,40 @@ def profile_segments(store: Store, name: str, *, fence: Held | None = None, acto
     return len(new)
 
 
-def hours(store: Store, deployment: str, release: Release, start: datetime, end: datetime) -> list[Hour]:
+def stretches(store: Store, deployment: str, release: Release, start: datetime, end: datetime) -> list[Stretch]:
     """What `release` answered in the hours that begin in [start, end), from stored profiles alone."""
     digest = release.body.get("reference")
     if not digest:
         return []
-    found = store.read(Segment, deployment=deployment, end__ge=start, start__lt=end, profile__ne="")
-    each = (hour for segment in found for hour in _read(store.blobs, segment.profile, release.digest, digest))
-    return [hour for hour in each if start <= hour.start < end]
+    found: list[Stretch] = []
+    for segment in store.read(Segment, deployment=deployment, end__ge=start, start__lt=end, profile__ne=""):
+        whole = _whole(store.blobs, segment.profile, release.digest, digest)
+        if whole is not None and start <= whole.start and whole.end <= end:
+            found.append(whole)
+        elif whole is not None:
+            hours = _hours_of(store.blobs, segment.profile, release.digest, digest)
+            found += [hour for hour in hours if start <= hour.start < end]
+    return found
+
+
+@lru_cache(maxsize=256)
+def _hours_of(blobs: Blobs, digest: str, release: str, against: str) -> tuple[Stretch, ...]:
+    known = reference.read(blobs, against)
+    return tuple(
+        Stretch(start, start + timedelta(hours=1), Profile.from_json(group["profile"], known))
+        for group in json.loads(blobs.get(digest))["groups"]
+        if group["release"] == release and (start := datetime.fromisoformat(group["hour"]))
+    )
 
 
 @lru_cache(maxsize=1024)
-def _read(blobs: Blobs, digest: str, release: str, against: str) -> tuple[Hour, ...]:
-    known = reference.read(blobs, against)
-    return tuple(
-        Hour(datetime.fromisoformat(group["hour"]), release, Profile.from_json(group["profile"], known))
-        for group in json.loads(blobs.get(digest))["groups"]
-        if group["release"] == release
-    )
+def _whole(blobs: Blobs, digest: str, release: str, against: str) -> Stretch | None:
+    """All hours of a segment as one, so that a window that holds them all need not add them up again."""
+    hours = _hours_of(blobs, digest, release, against)
+    if not hours:
+        return None
+    ends = [hour.end for hour in hours]
+    return Stretch(min(hour.start for hour in hours), max(ends), Profile.merge([hour.profile for hour in hours]))
 
 
 def _profile(store: Store, segment: Segment) -> dict[str, Any]:
@@ -146,8 +164,7 @@ def _rows(store: Store, segment: Segment) -> pa.Table:
     """
     table = store.table(f"predictions/{segment.deployment}")
     for version in range(segment.table_version, max(segment.table_version - _BACK, -1), -1):
-        earlier = set(table.files(version - 1)) if version else set()
-        added = [path for path in table.files(version) if path not in earlier]
+        added = _added(table.directory, version)
         if added and sum(pq.read_metadata(path).num_rows for path in added) == segment.rows:
             found = pa.concat_tables([pq.read_table(path) for path in added], promote_options="permissive")
             span = pc.min_max(found["at"]).as_py()
@@ -159,3 +176,10 @@ def _rows(store: Store, segment: Segment) -> pa.Table:
         pc.less_equal(found["at"], pa.scalar(segment.end, found["at"].type)),
     )
     return found.filter(inside)
+
+
+def _added(directory: Path, version: int) -> list[Path]:
+    """The files that one version of a Delta table added, read from its log, which names them in a line each."""
+    log = directory / "_delta_log" / f"{version:020d}.json"
+    actions = [json.loads(line) for line in log.read_text().splitlines()]
+    return [directory / unquote(action["add"]["path"]) for action in actions if "add" in action]

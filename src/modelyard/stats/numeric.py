@@ -183,7 +183,8 @@ def _piles(
     rows = int(shares.sum())
     if not layout.smooth or rows == 0:
         return {}
-    high = np.flatnonzero((shares - rows / BUCKETS > PILE * rows) & (shares >= 5))
+    usual = rows / BUCKETS
+    high = np.flatnonzero(shares > usual + np.maximum(PILE * rows, 4 * np.sqrt(usual) + 2))
     if len(high) == 0:
         return {}
     own = values[groups.only(group)]
