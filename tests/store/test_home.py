@@ -68,6 +68,12 @@ def test_other_paths_work_for_all_parts(tmp_path: Path, name: str) -> None:
             pass
 
 
+def test_a_home_that_cannot_be_made_is_an_input_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="files cannot be kept here"):
+        open_store(tmp_path / "file", project="shop", clock=RealClock())
+
+
 @pytest.mark.parametrize("name", ["", "../x", "a/b", "a b", "-x", "a\0"])
 def test_projects_and_environments_have_plain_names(tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError, match="cannot name it"):

@@ -39,7 +39,7 @@ def test_the_migrations_make_the_tables_of_the_records(store_factory: Callable[.
         context = MigrationContext.configure(
             connection, opts={"version_table": migrations.VERSION_TABLE, "compare_server_default": True}
         )
-        assert compare_metadata(context, schema.metadata()) == []
+        assert compare_metadata(context, schema.METADATA) == []
 
 
 def test_every_migration_is_known_in_order() -> None:

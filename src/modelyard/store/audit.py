@@ -56,7 +56,7 @@ def append(
         action=action,
         subject=subject,
         # As it will be read again: keys are text, tuples are lists.
-        detail=json.loads(schema.json_text(detail)),
+        detail=json.loads(schema.json_text(schema.checked_json("Audit.detail", detail))),
         previous=last.hash,
         hash="",
     )
@@ -105,7 +105,7 @@ def _head(connection: sa.Connection, scope: tuple[str, str]) -> Head:
 def _raw(dialect: str, scope: tuple[str, str]) -> sa.Select[Any]:
     """The chain as text, nothing parsed: an edited value must not stop the check."""
     table = schema.table(Audit)
-    at = sa.type_coerce(table.c.at, sa.Text)
+    at: sa.ColumnElement[str] = sa.type_coerce(table.c.at, sa.Text)
     if dialect == "postgresql":
         at = sa.func.to_char(sa.func.timezone("UTC", table.c.at), "YYYY-MM-DD HH24:MI:SS.US")
     plain = [table.c[name] for name in (*_HASHED, "previous", "hash") if name not in ("at", "detail")]

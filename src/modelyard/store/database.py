@@ -20,6 +20,8 @@ from modelyard.store.schema import json_text
 
 # How long a writer waits for another one, on both databases.
 _PATIENCE_SECONDS = 30
+# PostgreSQL indexes texts of up to 2,700 bytes.
+_LIMIT_EXCEEDED = "54000"
 
 
 class Database:
@@ -30,8 +32,8 @@ class Database:
         self.engine = _sqlite(home) if home.database else _postgresql(home)
         # A store that is dropped without `close` gives its connections back all the same.
         weakref.finalize(self, self.engine.dispose)
-        # Reads need no transaction of their own: each statement sees one state.
-        self._readers = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        # Reads need no transaction of their own: each statement sees one state. SQLite begins none unless we say so.
+        self._readers = self.engine if home.database else self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._writers = self.engine.execution_options(yard_writes=True)
 
     @property
@@ -64,7 +66,10 @@ class Database:
             yield
         except (sa.exc.DatabaseError, sa.exc.InterfaceError, sa.exc.TimeoutError) as error:
             # Of its family only "cannot be opened, read or locked"; other kinds are mistakes in a statement.
-            if isinstance(error, sa.exc.DatabaseError) and type(error) not in (sa.exc.DatabaseError, sa.exc.OperationalError):
+            if isinstance(error, sa.exc.DatabaseError) and type(error) not in (
+                sa.exc.DatabaseError,
+                sa.exc.OperationalError,
+            ):
                 raise
             reason = str(getattr(error, "orig", error)).strip().partition("\n")[0]
             raise Unavailable(f"the database cannot be used: {reason}.", where=self.home.shown) from error
@@ -82,6 +87,10 @@ def statement(connection: sa.Connection, name: str) -> Iterator[None]:
         ) from error
     except sa.exc.DataError as error:
         raise InputError(f"the database cannot keep this {name}: {error.orig}.") from error
+    except sa.exc.OperationalError as error:
+        if getattr(error.orig, "sqlstate", None) != _LIMIT_EXCEEDED:
+            raise
+        raise InputError(f"the database cannot keep this {name}: a text that identifies it is too long.") from error
 
 
 def _constraint(error: sa.exc.IntegrityError) -> str:

@@ -11,7 +11,7 @@ from typing import IO
 
 import sqlalchemy as sa
 
-from modelyard.errors import NotFound, Refused
+from modelyard.errors import InputError, NotFound, Refused
 from modelyard.store import durable
 from modelyard.store.database import Database
 from modelyard.store.home import Home
@@ -24,9 +24,12 @@ _ALEMBIC = threading.Lock()
 
 
 def make_ready(home: Home, *, create: bool) -> None:
-    """Make the directories; without `create` NotFound when a SQLite home is not there."""
+    """Make the directories (InputError when that is impossible); without `create` NotFound when no SQLite home is there."""
     if create:
-        durable.make_directory(home.files)
+        try:
+            durable.make_directory(home.files)
+        except OSError as error:
+            raise InputError(f"files cannot be kept here: {error.strerror}.", where=str(error.filename)) from None
     elif home.database is not None and not home.database.is_file():
         raise _nothing_there(home)
 

@@ -9,7 +9,6 @@ import types
 import typing
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any, Literal, TypeVar
 
 import sqlalchemy as sa
@@ -112,9 +111,18 @@ class Column:
         return self.kind in (dict, list, Any)
 
 
-@cache
 def columns(kind: type[Record]) -> dict[str, Column]:
     """The columns of a kind of record, by name, in order; `id` first."""
+    return _COLUMNS[kind]
+
+
+def table(kind: type[Record]) -> sa.Table:
+    """The database table of a kind of record."""
+    return _TABLES[kind]
+
+
+def _columns(kind: type[Record]) -> dict[str, Column]:
+    """Read the annotations of a class."""
     hints = typing.get_type_hints(kind)
     return {field.name: _column(field.name, hints[field.name]) for field in fields(kind)}
 
@@ -136,9 +144,8 @@ def _column(name: str, hint: Any) -> Column:
     return Column(name, hint, nullable and name != "id")
 
 
-@cache
-def table(kind: type[Record]) -> sa.Table:
-    """The database table of a kind of record: `unique` and `indexes` with project and env in front."""
+def _table(kind: type[Record]) -> sa.Table:
+    """One table: `unique` and `indexes` have project and env in front."""
     parts: list[Any] = []
     for column in columns(kind).values():
         if column.name == "id":
@@ -163,18 +170,14 @@ def table_name(kind: type[Record]) -> str:
     return snake + ("es" if snake.endswith("s") else "s")
 
 
-def metadata() -> sa.MetaData:
-    """All tables: one for each class in records."""
-    for kind in KINDS:
-        table(kind)
-    return METADATA
-
-
 KINDS: tuple[type[Record], ...] = tuple(
     each
     for each in vars(records).values()
     if isinstance(each, type) and issubclass(each, Record) and each is not Record
 )
+# Made here, once: threads that met a kind for the first time together would both declare its table.
+_COLUMNS = {kind: _columns(kind) for kind in KINDS}
+_TABLES = {kind: _table(kind) for kind in KINDS}
 
 
 def values(record: Record) -> dict[str, Any]:
@@ -195,7 +198,7 @@ def checked(kind: type[Record], column: Column, value: Any) -> Any:
     """`value` as both databases keep it alike, or InputError: naive time, NUL, lone surrogate, NaN, more than 64 bits."""
     where = f"{kind.__name__}.{column.name}"
     if column.is_json:
-        return _checked_json(where, value)
+        return checked_json(where, value)
     if value is None:
         if column.nullable:
             return None
@@ -253,7 +256,8 @@ def _checked_time(where: str, value: Any) -> datetime:
     return datetime(utc.year, utc.month, utc.day, utc.hour, utc.minute, utc.second, utc.microsecond, UTC)
 
 
-def _checked_json(where: str, value: Any) -> Any:
+def checked_json(where: str, value: Any) -> Any:
+    """`value` if it is JSON that every database keeps; InputError about `where` if not."""
     try:
         text = json_text(value)
         text.encode()

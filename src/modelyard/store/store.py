@@ -73,6 +73,7 @@ class Store:
     def read(
         self,
         kind: type[R],
+        /,
         *,
         order: str | Sequence[str] = "id",
         descending: bool = False,
@@ -86,7 +87,7 @@ class Store:
         with self.database.reading() as connection:
             return query.read(connection, kind, self.scope, where, order=order, descending=descending, limit=limit)
 
-    def one(self, kind: type[R], **where: Any) -> R | None:
+    def one(self, kind: type[R], /, **where: Any) -> R | None:
         """The only record with `where`, or None. ValueError when there are several: the question was not precise."""
         return _only(kind, self.read(kind, limit=2, **where))
 
@@ -102,7 +103,8 @@ class Store:
     ) -> Iterator[Transaction]:
         """All or nothing: the changes made within, and one audit entry that says who (`actor`) did what (`action`) to what.
 
-        Writers of one project and environment go one after the other, so what is read within stays true until the end. With
+        Writers of one project and environment go one after the other, so what is read within stays true until the end:
+        keep it short, and compute before. With
         `fence` it is refused (LeaseLost) when somebody else has taken over the lease. Transactions do not nest (RuntimeError).
         """
         for what, text in (("actor", actor), ("action", action), ("subject", subject)):
@@ -184,7 +186,8 @@ class Transaction:
         record = self._stamped(record)
         with statement(self._connection, kind.__name__):
             result = self._connection.execute(sa.insert(schema.table(kind)), schema.values(record))
-        return replace(record, id=result.inserted_primary_key[0])
+        (number,) = result.inserted_primary_key or (None,)
+        return replace(record, id=number)
 
     def add_all(self, records: Iterable[Record]) -> int:
         """Record many facts, of one kind or several, at once and return how many; all or none of them (Conflict)."""
@@ -214,6 +217,7 @@ class Transaction:
     def read(
         self,
         kind: type[R],
+        /,
         *,
         order: str | Sequence[str] = "id",
         descending: bool = False,
@@ -223,7 +227,7 @@ class Transaction:
         """As `Store.read`, with what this transaction has done so far."""
         return query.read(self._connection, kind, self._scope, where, order=order, descending=descending, limit=limit)
 
-    def one(self, kind: type[R], **where: Any) -> R | None:
+    def one(self, kind: type[R], /, **where: Any) -> R | None:
         """As `Store.one`, with what this transaction has done so far."""
         return _only(kind, self.read(kind, limit=2, **where))
 

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
@@ -20,6 +21,7 @@ from modelyard.errors import DataError, InputError, NotFound
 from modelyard.store import durable
 from modelyard.store.arrow import Rows
 
+_Mode = Literal["append", "overwrite"]
 _CONFIGURATION: dict[str, str | None] = {
     # By default the log is cut after 30 days, and with it the way back to older versions.
     "delta.enableExpiredLogCleanup": "false",
@@ -80,25 +82,25 @@ class Table:
         """Write many small files together and return the version; the rows stay the same."""
         with self._alone():
             table = self._open()
-            before = table.version(), set(table.file_uris())
+            before = self._names(table)
             table.optimize.compact()
-            return self._settled(table, *before)
+            return self._settled(table, before)
 
-    def _write(self, data: pa.Table | pa.RecordBatchReader, mode: str, once: str | None) -> int:
+    def _write(self, data: pa.Table | pa.RecordBatchReader, mode: _Mode, once: str | None) -> int:
         with self._alone():
             table = self._open() if self.exists() else None
             if table is None:
                 self._commit(str(self.directory), Rows(data), mode, once)
-                return self._settled(self._open(), -1, set())
+                return self._settled(self._open(), set())
             # Delta accepts a repeated transaction, and would double the rows.
             if once is not None and table.transaction_version(once) is not None:
                 return table.version()
-            before = table.version(), set(table.file_uris())
+            before = self._names(table)
             existing = pa.schema(table.schema().to_arrow()) if mode == "append" else None
             self._commit(table, Rows(data, existing), mode, once)
-            return self._settled(table, *before)
+            return self._settled(table, before)
 
-    def _commit(self, target: DeltaTable | str, rows: Rows, mode: str, once: str | None) -> None:
+    def _commit(self, target: DeltaTable | str, rows: Rows, mode: _Mode, once: str | None) -> None:
         marks = [Transaction(once, 1)] if once is not None else None
         try:
             write_deltalake(
@@ -114,16 +116,21 @@ class Table:
                 raise rows.failure from None
             raise DataError(f"the rows cannot be written: {error}", where=f"table {self.name}") from error
 
-    def _settled(self, table: DeltaTable, before: int, files: set[str]) -> int:
-        """fsync what was written since version `before`, which had `files`: Delta leaves that to the system."""
+    def _settled(self, table: DeltaTable, before: set[Path]) -> int:
+        """fsync what was not there before: Delta leaves that to the system."""
         log = self.directory / "_delta_log"
-        for uri in set(table.file_uris()) - files:
-            durable.sync(self.directory / uri.rpartition("/")[2])
-        for version in range(before + 1, table.version() + 1):
-            durable.sync(log / f"{version:020}.json")
+        # A checkpoint's pointer is written anew each time.
+        for path in (self._names(table) - before) | {log / "_last_checkpoint"}:
+            if path.is_file():
+                durable.sync(path)
         durable.sync(log)
         durable.sync(self.directory)
         return table.version()
+
+    def _names(self, table: DeltaTable) -> set[Path]:
+        """The files of the log, and of the present version."""
+        data = {self.directory / uri.rpartition("/")[2] for uri in table.file_uris()}
+        return data | set((self.directory / "_delta_log").iterdir())
 
     def _open(self, version: int | None = None) -> DeltaTable:
         if not (self.directory / "_delta_log").is_dir():

@@ -317,6 +317,14 @@ class TestAudit:
         assert entry.detail == {"a": [1], "b": {"2": "x", "10": "y"}}
         assert audit.verify(store) is None
 
+    def test_a_detail_that_cannot_be_kept_undoes_the_transaction(self, store: Store) -> None:
+        with (
+            pytest.raises(InputError, match=r"Audit\.detail"),
+            store.transaction(**WHO, detail={"loss": float("nan")}) as tx,
+        ):
+            tx.add(mark("a"))
+        assert store.read(Mark) == []
+
     def test_each_project_and_environment_has_its_own_chain(self, store_factory: StoreFactory) -> None:
         for store in (store_factory(), store_factory(env="prod"), store_factory()):
             add(store)

@@ -5,7 +5,7 @@ from typing import Any, Literal
 from alembic import context
 
 from modelyard.store.migrations import VERSION_TABLE
-from modelyard.store.schema import ID, TEXT, Json, UtcDateTime, metadata
+from modelyard.store.schema import ID, METADATA, TEXT, Json, UtcDateTime
 
 
 def render(kind: str, item: Any, _context: Any) -> str | Literal[False]:
@@ -17,7 +17,7 @@ def render(kind: str, item: Any, _context: Any) -> str | Literal[False]:
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=metadata(),
+    target_metadata=METADATA,
     version_table=VERSION_TABLE,
     # One transaction around all: the caller's. SQLite can do it because that one was begun by us.
     transactional_ddl=True,
