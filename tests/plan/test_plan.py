@@ -9,7 +9,7 @@ from typing import get_args
 
 import pytest
 
-from modelyard.plan import Plan, RecordOnly, Recorded, Step, explain
+from modelyard.plan import Plan, Recorded, RecordOnly, Step, explain
 from modelyard.plan.differences import differences
 from modelyard.plan.plan import Category
 from modelyard.plan.steps import KINDS

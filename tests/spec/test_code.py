@@ -229,4 +229,5 @@ def test_an_invalid_escape_is_not_our_warning(tmp_path: Path) -> None:
 def test_what_is_not_there_is_named(shop: Path, function: str, says: str) -> None:
     with pytest.raises(InputError) as raised:
         read_function(shop, function)
-    assert says in str(raised.value)
+    error = raised.value
+    assert says in f"{error.where}: {error.message} {error.hint}"

@@ -66,7 +66,7 @@ def test_an_edited_lock_file_is_another_environment(tmp_path: Path) -> None:
 
 
 def test_a_declared_lock_file_must_be_there(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no lock file `uv.lock`"):
+    with pytest.raises(InputError, match="no lock file `uv"):
         environment(tmp_path, Packages(lock="uv.lock"))
     (tmp_path / "uv.lock").write_text("[[")
     with pytest.raises(InputError, match="cannot be read"):

@@ -76,5 +76,5 @@ def test_a_name_of_a_file_is_read_and_other_text_is_the_sql(tmp_path) -> None:
     assert read_sql(tmp_path, "SELECT 2 -- a.sql") == "SELECT 2 -- a.sql"
     with pytest.raises(InputError, match="outside"):
         read_sql(tmp_path / "sub", "../a.sql")
-    with pytest.raises(InputError, match="Did you mean `a.sql`"):
+    with pytest.raises(InputError, match=r"Did you mean `a\.sql`"):
         read_sql(tmp_path, "aa.sql")

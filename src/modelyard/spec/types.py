@@ -400,7 +400,6 @@ class DeploymentSpec(Declared):
     strategy: Annotated[Strategy, BeforeValidator(_strategy), _ShortStrategy()] = Field(
         default=Strategy(), description="how a new release takes over", examples=["replace", {"canary": {}}]
     )
-    was: str | None = Field(default=None, description="its former name, whose history goes on")
 
 
 class Drift(Declared):

@@ -13,7 +13,7 @@ KEYS: dict[str, frozenset[str]] = {
     "datasets.*": frozenset({"engine"}),
     "features.*": frozenset({"engine", "online", "python"}),
     "models.*": frozenset({"tune", "artifact", "signature", "members", "charter", "engine", "slo", "only"}),
-    "deployments.*": frozenset({"slo", "only", "input", "every", "replicas", "online", "members", "engine"}),
+    "deployments.*": frozenset({"slo", "only", "input", "every", "replicas", "online", "members", "engine", "was"}),
     "deployments.*.log": frozenset({"when_full", "retention"}),
     "deployments.*.strategy": _STRATEGIES,
     "monitors.*": frozenset({"slo", "only", "kpis"}),

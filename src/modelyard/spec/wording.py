@@ -161,9 +161,8 @@ def _problem(document: Document, root: type[BaseModel], path: Path, on_key: bool
             return unknown(document, root, path[:-1], name, path)
         return unknown(document, root, path, name, path)  # a short form: the text `bandit` for {bandit: {}}
     if "missing" in kinds:
-        name = path[-1]
         wants = wanted(shapes.at(root, path))
-        return document.problem(path, f"`{name}` is required here.", f"Expected {wants}.", key=True)
+        return document.problem(path, f"`{path[-1]}` is required here.", f"Expected {wants}.", key=True)
     return _wrong_value(document, root, path, on_key, group)
 
 

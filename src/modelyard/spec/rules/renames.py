@@ -6,11 +6,7 @@ from modelyard.spec.look import Look
 
 
 def renames(look: Look) -> None:
-    """A former name is free, and one entity's only; a deployment keeps its name."""
-    for name, deployment in look.spec.deployments.items():
-        if deployment.was is not None:
-            message = "a deployment cannot be renamed: its log and its labels are addressed by its name."
-            look.wrong(("deployments", name, "was"), message, "Declare a new one, then remove the old one.", key=True)
+    """A former name is free, and one entity's only."""
     for section in ("datasets", "features", "models"):
         taken: dict[str, str] = {}
         for name, item in getattr(look.spec, section).items():
