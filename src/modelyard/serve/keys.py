@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 
 import pyarrow as pa
 
-from modelyard.digest import canonical
 from modelyard.serve.columns import typed
 from modelyard.serve.refusal import Refusal
+
+
+# As digest.canonical writes it; the encoder is made once, not for every row.
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
 
 
 def of_columns(columns: Mapping[str, pa.Array], rows: int) -> list[str] | None:
@@ -38,7 +42,7 @@ def of_label(key: Any, kinds: Mapping[str, str]) -> str | None:
 
 def text(key: Mapping[str, Any]) -> str:
     """One key as canonical JSON; times as ISO 8601 in UTC."""
-    return canonical({name: _plain(value) for name, value in key.items()}).decode()
+    return _canonical({name: _plain(value) for name, value in key.items()})
 
 
 def _plain(value: Any) -> Any:

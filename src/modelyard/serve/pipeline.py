@@ -72,6 +72,8 @@ class Call:
     columns: dict[str, Raw] = field(default_factory=dict)
     count: int = 0
     claimed: bool = False
+    row_keys: list[str] | None = None
+    row_times: list[int | None] | None = None
     parts: list[Part] = field(default_factory=list)
     typed: dict[tuple[str, str], Column] = field(default_factory=dict)
     answer: Answer | None = None
@@ -296,6 +298,7 @@ def ask(call: Call, part: Part) -> None:
 
 def log(call: Call) -> None:
     """Write every row down before it is answered; a row that failed is written too, for the guards."""
+    carry(call)
     call.at = int(call.clock.now().timestamp() * 1_000_000)
     milliseconds = (call.clock.monotonic() - call.began) * 1000
     entries = [entry(call, part, milliseconds) for part in call.parts]
@@ -315,8 +318,8 @@ def entry(call: Call, part: Part, milliseconds: float) -> Entry | None:
     made, numbers = part.made, _logged(call, part)
     if not len(numbers):
         return None
-    place = {int(row): number for number, row in enumerate(numbers)}
     every = len(numbers) == part.count
+    place = range(part.count) if every else {int(row): number for number, row in enumerate(numbers)}
     table = part.outcome.table if every else part.outcome.table.take(pa.array(numbers))
     own = numbers if part.rows is None else part.rows[numbers]
     whole = every and part.rows is None
@@ -329,9 +332,9 @@ def entry(call: Call, part: Part, milliseconds: float) -> Entry | None:
         role=part.role,
         body=call.digest if call.chosen and (call.replayed or not made.errors) else "",
         rows=None if whole else own.tolist(),
-        time=_column_time(call, own),
-        key=_keys(call, own),
-        routing=call.keys()[0] if call.routing_keys is None else [call.routing_keys[row] for row in own.tolist()],
+        time=_of(call.row_times, own, whole),
+        key=_of(call.row_keys, own, whole),
+        routing=_of(call.routing_keys, own, whole) or call.keys()[0],
         values=None if made.many else made.listed(numbers),
         many=made.listed(numbers) if made.many else None,
         fallback=[place[row] for row in np.flatnonzero(made.fallback).tolist() if row in place],
@@ -365,19 +368,23 @@ def told(call: Call, part: Part) -> list[tuple[int, str, str]]:
                        for row in np.flatnonzero(part.made.fallback).tolist()]  # fmt: skip
 
 
-def _column_time(call: Call, rows: np.ndarray) -> list[int | None] | None:
-    name = next((each.served.time for each in call.board.loaded.values() if each.served.time), None)
-    column = call.column(name, "timestamp") if name is not None else None
-    if column is None:
-        return None
-    return column.values.take(pa.array(rows)).cast(pa.int64()).to_pylist()
-
-
-def _keys(call: Call, rows: np.ndarray) -> list[str] | None:
-    kinds = next((each.served.key for each in call.board.loaded.values() if each.served.key), {})
+def carry(call: Call) -> None:
+    """Read the columns that are logged and no inputs, once for all parts: the dataset's key and time."""
+    served = [each.served for each in call.board.loaded.values()]
+    kinds = next((each.key for each in served if each.key), {})
     columns = {name: call.column(name, kind) for name, kind in kinds.items()}
-    present = {name: column.values.take(pa.array(rows)) for name, column in columns.items() if column is not None}
-    return keys.of_columns(present, len(rows)) if len(present) == len(kinds) else None
+    present = {name: column.values for name, column in columns.items() if column is not None}
+    call.row_keys = keys.of_columns(present, call.count) if len(present) == len(kinds) else None
+    name = next((each.time for each in served if each.time), None)
+    column = call.column(name, "timestamp") if name is not None else None
+    call.row_times = None if column is None else column.values.cast(pa.int64()).to_pylist()
+
+
+def _of(values: Sequence[Any] | None, rows: np.ndarray, whole: bool) -> list[Any] | None:
+    """The values of some rows of the request, or None where it has none."""
+    if values is None:
+        return None
+    return list(values) if whole else [values[row] for row in rows.tolist()]
 
 
 def _inputs(table: pa.Table) -> list[list[Any]]:
