@@ -30,13 +30,14 @@ class Versus:
 class Evidence:
     """All that the checks look at: the candidate on the test rows, the baseline there, the champion where there is one.
 
-    `champion` is None when nothing is released yet. `slices` gives, for each column that a check names, the slice of
+    Without `champion`, `absent` says what becomes of a comparison with it, and why. `slices` gives, for each column that a check names, the slice of
     each test row.
     """
 
     candidate: Scored
     baseline: Scored
     champion: Versus | None = None
+    absent: tuple[State, str] = ("pass", "there is no champion yet to compare with")
     slices: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
@@ -90,7 +91,8 @@ def _better_than(check: BetterThan, model: Model, evidence: Evidence) -> _Judgem
     if check.release == "baseline":
         versus = Versus(evidence.candidate, evidence.baseline, f"on {evidence.candidate.rows:,} test rows")
     if versus is None:
-        return name, "pass", "there is no champion yet to compare with", {"metric": metric, "rows": 0}
+        state, says = evidence.absent
+        return name, state, says, {"metric": metric, "rows": 0}
     own, missing = _measure(versus.candidate, metric, LEAST_ROWS)
     other, also_missing = _measure(versus.rival, metric, LEAST_ROWS)
     if own is None or other is None:

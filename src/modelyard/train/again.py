@@ -96,7 +96,7 @@ def refit(store: Store, engine: Engine, body: Mapping[str, Any], frame: Frame, *
     expected = body["fitted_rows"]
     if len(rows) != expected:
         raise DataError(f"the data gives {len(rows):,} rows to fit on, the release was fitted on {expected:,}")
-    return refit_on(store, engine, body, frame, rows={"all": rows}, as_of=as_of, job_name=job_name)["all"]
+    return refit_on(store, engine, body, frame, rows={"all": rows}, job_name=job_name)["all"]
 
 
 def refit_on(
@@ -106,7 +106,6 @@ def refit_on(
     frame: Frame,
     *,
     rows: Mapping[str, np.ndarray],
-    as_of: datetime,
     job_name: str,
     signature: dict[str, Any] | None = None,
 ) -> dict[str, Fitted]:
@@ -118,7 +117,7 @@ def refit_on(
     half_life = kept["half_life_seconds"]
     aged = None
     if half_life is not None and frame.time is not None:
-        aged = weights.by_age(table.column(frame.time), timedelta(seconds=half_life), as_of)
+        aged = weights.by_age(table.column(frame.time), timedelta(seconds=half_life))
     return fit_each(
         store, engine, table=table, y=target.encode(table, signature), weights=aged,
         rows={name: np.searchsorted(used, each) for name, each in rows.items()},

@@ -1,0 +1,337 @@
+"""Build a model: rows, cut, fit, judge, keep, release. The same ground gives the same version, which is not fitted twice.
+
+Facts in this order: a Run that says "running"; blobs; then the Version, its verdicts and the finished Run in one
+transaction; then the release. Whatever dies in between, the next call finds what was finished and goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+
+from modelyard import models, release, train
+from modelyard.digest import canonical, digest
+from modelyard.engines.local import LocalEngine
+from modelyard.errors import NotFound, YardError
+from modelyard.evaluate import Evidence, Scored, judge, slices
+from modelyard.loop import rival
+from modelyard.loop.trial import Trial, content, latest, prepare
+from modelyard.records import Release, Run, Verdict, Version
+from modelyard.spec.fingerprints import fingerprints
+from modelyard.spec.load import Project
+from modelyard.store import Held, Store, Transaction
+from modelyard.train import Fitted, baseline, reference, tracking
+from modelyard.train.fitting import Engine, answers, clear
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A model version, how it was judged, and its release: None when a check of error severity did not pass."""
+
+    version: Version
+    verdicts: tuple[Verdict, ...]
+    release: Release | None
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """What the judging found: verdicts, and the figures that the body keeps."""
+
+    verdicts: tuple[Verdict, ...]
+    metrics: dict[str, dict[str, float] | None]
+
+    @property
+    def passed(self) -> bool:
+        """Whether no check of error severity stands in the way."""
+        return all(verdict.state == "pass" for verdict in self.verdicts if verdict.severity == "error")
+
+    def slices(self) -> list[dict[str, Any]]:
+        """The slices that checks looked at, each with its metric."""
+        return [
+            {"metric": verdict.detail["metric"], **each}
+            for verdict in self.verdicts
+            for each in verdict.detail.get("slices", ())
+        ]
+
+
+def build_model(
+    store: Store,
+    project: Project,
+    name: str,
+    *,
+    as_of: datetime,
+    actor: str,
+    engine: Engine,
+    fence: Held | None = None,
+    why: str = "",
+    request: int | None = None,
+    progress: Progress | None = None,
+) -> Outcome:
+    """Train, judge and release the model `name` on what was known at `as_of`, from the newest versions of its data.
+
+    Checks that fail raise nothing: `release` is None then. DataError when the rows cannot be trained on, UserCodeError
+    when the function fails; a failed run is recorded, and the last good release stands.
+    """
+    say = progress or (lambda text: None)
+    say("joining rows")
+    trial = prepare(store, project.spec, name, as_of=as_of)
+    body, identity = content(store, project, trial)
+    known = store.one(Version, entity=trial.entity, digest=identity)
+    if known is not None:
+        say("nothing has changed since it was fitted")
+        return _judge_known(store, engine, project, trial, known, actor=actor, fence=fence, why=why)
+    run = _started(store, trial, identity, actor=actor, fence=fence, why=why, request=request)
+    try:
+        version, judged, artefact = _build(store, project, trial, body, identity, engine, actor, say)
+        run, version = _finished(store, run, version, judged, actor=actor, fence=fence)
+    except YardError as error:
+        _failed(store, run, error, actor=actor, fence=fence)
+        raise
+    released = _release(store, trial, version, judged, actor=actor, fence=fence, why=why)
+    _track(store, run, version, artefact, actor=actor)
+    clear(store, _job(trial, identity))
+    return Outcome(version, judged.verdicts, released)
+
+
+def judge_again(
+    store: Store,
+    project: Project,
+    name: str,
+    *,
+    actor: str,
+    as_of: datetime | None = None,
+    engine: Engine | None = None,
+    fence: Held | None = None,
+) -> Outcome:
+    """Judge the newest version of a model by the checks as declared now; nothing is fitted but, perhaps, the champion.
+
+    A version that had not passed and now does is released. NotFound when there is none.
+    """
+    version = latest(store, f"model.{name}")
+    if version is None:
+        raise NotFound(f"model.{name} has not been built yet", hint="Run: yard apply")
+    sources = [version.body["dataset"], *version.body["features"].values()]
+    pinned = {source["entity"]: source["number"] for source in sources}
+    trial = prepare(store, project.spec, name, as_of=datetime.fromisoformat(version.body["as_of"]), pinned=pinned)
+    why = "the checks have changed"
+    return _judge_known(store, engine or LocalEngine(), project, trial, version, actor=actor, fence=fence, why=why)
+
+
+def _judge_known(
+    store: Store,
+    engine: Engine,
+    project: Project,
+    trial: Trial,
+    version: Version,
+    *,
+    actor: str,
+    fence: Held | None,
+    why: str,
+) -> Outcome:
+    """Judge a version that is there already, record verdicts that differ, and release it if it never was."""
+    cut = rival.load(store, version.body["cut"]["artefact"], version.body["signature"])
+    judged = _judge(store, engine, project, trial, cut, version.digest)
+    before = {verdict.check: _gist(verdict) for verdict in store.read(Verdict, subject=version.digest)}
+    if any(before.get(verdict.check) != _gist(verdict) for verdict in judged.verdicts):
+        with store.transaction(
+            actor=actor, action="model.judged", subject=trial.entity, detail={"version": version.number}, fence=fence
+        ) as tx:
+            tx.add_all(judged.verdicts)
+    released = _release(store, trial, version, judged, actor=actor, fence=fence, why=why)
+    return Outcome(version, judged.verdicts, released)
+
+
+def _gist(verdict: Verdict) -> tuple[Any, ...]:
+    return verdict.severity, verdict.state, verdict.says
+
+
+def _build(
+    store: Store,
+    project: Project,
+    trial: Trial,
+    body: dict[str, Any],
+    identity: str,
+    engine: Engine,
+    actor: str,
+    say: Progress,
+) -> tuple[Version, Judged, Fitted]:
+    """Fit, judge, compile and profile; returns the version as it will be recorded."""
+    say(f"fitting on {len(trial.rows):,} rows")
+    fits = _fit(store, engine, trial, body, identity)
+    cut, released = fits["cut"], fits.get("all", fits["cut"])
+    say(f"judging on {len(trial.cut.test):,} rows")
+    cut_model = cut.model()
+    judged = _judge(store, engine, project, trial, cut_model, identity)
+    say("compiling")
+    body |= _kept(store, trial, body, cut, cut_model, released)
+    body |= {"metrics": judged.metrics, "slices": judged.slices()}
+    last = latest(store, trial.entity)
+    version = Version(
+        entity=trial.entity,
+        number=last.number + 1 if last else 1,
+        fingerprint=digest(fingerprints(project)[trial.entity]),
+        digest=identity,
+        as_of=trial.as_of,
+        created=store.clock.now(),
+        actor=actor,
+        body=body,
+    )
+    return version, judged, released
+
+
+def _fit(store: Store, engine: Engine, trial: Trial, body: Mapping[str, Any], identity: str) -> dict[str, Fitted]:
+    """Fit on the training rows to judge by, and on all rows to release, in one child process."""
+    rows = {"cut": trial.cut.train}
+    if trial.model.split.refit == "all":
+        rows["all"] = trial.cut.all
+    return train.refit_on(
+        store, engine, body, trial.frame, rows=rows, job_name=_job(trial, identity), signature=trial.signature
+    )
+
+
+def _judge(
+    store: Store, engine: Engine, project: Project, trial: Trial, cut_model: models.Model, identity: str
+) -> Judged:
+    """Score the cut's model on train and test rows, the baseline and the champion beside it, and judge."""
+    function = trial.model.train
+    test, rows = trial.test, trial.table(trial.cut.train)
+    own = answers(cut_model, test, function)
+    candidate, seen = trial.scored(test, own), trial.scored(rows, answers(cut_model, rows, function))
+    heuristic = baseline.fit(rows, trial.labels(rows), by=trial.model.baseline.by, signature=trial.signature)
+    simple = trial.scored(test, heuristic.predict(test))
+    versus, absent = rival.compare(store, engine, project.spec, trial, own)
+    evidence = Evidence(candidate, simple, versus, absent, _slices(trial))
+    verdicts = judge(trial.model, evidence, entity=trial.entity, subject=identity, at=store.clock.now())
+    parts: dict[str, Scored | None] = {
+        "train": seen, "test": candidate, "baseline": simple, "champion": versus.rival if versus else None,
+    }  # fmt: skip
+    return Judged(tuple(verdicts), {part: scored.all() if scored else None for part, scored in parts.items()})
+
+
+def _slices(trial: Trial) -> dict[str, np.ndarray]:
+    wanted = {column for check in trial.model.checks if check.slices for column in check.slices.by}
+    return {column: slices.label(models.frame.column(trial.test, column)) for column in sorted(wanted)}
+
+
+def _kept(
+    store: Store, trial: Trial, body: Mapping[str, Any], cut: Fitted, cut_model: models.Model, released: Fitted
+) -> dict[str, Any]:
+    """The artefact with its compiled form, the baseline to fall back on, and the reference profile."""
+    table = trial.table(trial.rows)
+    model = released.model()
+    parity = models.compile(model, released.directory, table, trial.signature, trial.model.parity)
+    given = answers(model, table, trial.model.train)
+    if released is not cut:
+        test = np.searchsorted(trial.rows, trial.cut.test)
+        given = reference.as_unseen(given, given[test], cut_model.predict(trial.test))
+    profile = reference.profile(table, given, trial.frame.inputs, trial.frame.time, trial.signature["classes"])
+    heuristic = baseline.fit(table, trial.labels(table), by=trial.model.baseline.by, signature=trial.signature)
+    return {
+        "artefact": store.blobs.put_tree(released.directory),
+        "manifest": released.manifest,
+        "compiled": parity,
+        "cut": {"artefact": cut.artefact, "native": cut.manifest["native"]},
+        "baseline": store.blobs.put(heuristic.to_json()),
+        "reference": store.blobs.put(canonical(profile.to_json())),
+    }
+
+
+def _release(
+    store: Store, trial: Trial, version: Version, judged: Judged, *, actor: str, fence: Held | None, why: str
+) -> Release | None:
+    """Release the version once, when its checks passed."""
+    if not judged.passed:
+        return None
+    for known in store.read(Release, model=trial.name, order="number", descending=True):
+        if known.body["version"]["digest"] == version.digest:
+            return known
+    return release.create(
+        store,
+        model=trial.name,
+        version=version,
+        verdicts=judged.verdicts,
+        author=actor,
+        approval=trial.model.approval,
+        why=why,
+        fence=fence,
+    )
+
+
+def _job(trial: Trial, identity: str) -> str:
+    return f"{trial.name}-{identity[:16]}"
+
+
+def _started(
+    store: Store, trial: Trial, identity: str, *, actor: str, fence: Held | None, why: str, request: int | None
+) -> Run:
+    """Record that the run goes on; one of the same ground that failed or died is taken up again."""
+    key, now = f"{trial.name}/{identity[:16]}", store.clock.now()
+    detail = {"run": key, "why": why}
+    with store.transaction(actor=actor, action="run.started", subject=trial.entity, detail=detail, fence=fence) as tx:
+        started = {"state": "running", "started": now, "ended": None, "error": "", "as_of": trial.as_of}
+        started["body"] = {"why": why, "request": request, "digest": identity}
+        if not tx.change(Run, {"key": key}, **started):
+            tx.add(Run(key=key, model=trial.name, params=dict(trial.model.params), **started))
+        run = tx.one(Run, key=key)
+    assert run is not None
+    return run
+
+
+def _finished(
+    store: Store, run: Run, version: Version, judged: Judged, *, actor: str, fence: Held | None
+) -> tuple[Run, Version]:
+    """Version, verdicts and the finished run, all or nothing."""
+    detail = {"version": version.number, "digest": version.digest, "run": run.key}
+    done = replace(
+        run, state="done", ended=store.clock.now(), metrics=judged.metrics, body={**run.body, "version": version.number}
+    )
+    version = replace(version, body={**version.body, "run": run.key})
+    with store.transaction(actor=actor, action="model.built", subject=version.entity, detail=detail, fence=fence) as tx:
+        version = tx.add(version)
+        tx.add_all(judged.verdicts)
+        _note(tx, done)
+    return done, version
+
+
+def _note(tx: Transaction, run: Run) -> None:
+    tx.change(
+        Run, {"key": run.key}, state=run.state, ended=run.ended, metrics=run.metrics, body=run.body, error=run.error,
+        mlflow_id=run.mlflow_id,
+    )  # fmt: skip
+
+
+def _failed(store: Store, run: Run, error: YardError, *, actor: str, fence: Held | None) -> None:
+    said = {"log": error.log} if getattr(error, "log", "") else {}
+    done = replace(run, state="failed", ended=store.clock.now(), error=str(error), body={**run.body, **said})
+    with store.transaction(
+        actor=actor, action="run.failed", subject=f"model.{run.model}", detail={"run": run.key, "why": str(error)},
+        fence=fence,
+    ) as tx:  # fmt: skip
+        _note(tx, done)
+
+
+def _track(store: Store, run: Run, version: Version, artefact: Fitted, *, actor: str) -> None:
+    """Project the run into MLflow; a failure there is a warning here, because our own records are complete."""
+    body = version.body
+    tags = {
+        "modelyard.version": f"{version.entity}/{version.number}",
+        "modelyard.digest": version.digest,
+        "modelyard.artefact": body["artefact"],
+        "modelyard.code": body["code"]["fingerprint"],
+        "modelyard.lock": body["lock"]["digest"],
+        **{
+            f"modelyard.data.{each['entity']}": each["digest"] for each in [body["dataset"], *body["features"].values()]
+        },
+    }
+    try:
+        run = replace(run, mlflow_id=tracking.project(store, run, tags=tags, artefact=artefact.directory))
+    except Exception as error:  # whatever MLflow raises, the model is built
+        run = replace(run, body={**run.body, "warnings": [f"not in MLflow: {type(error).__name__}: {error}"]})
+    with store.transaction(actor=actor, action="run.tracked", subject=version.entity, detail={"run": run.key}) as tx:
+        _note(tx, run)

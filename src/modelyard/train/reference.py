@@ -1,0 +1,50 @@
+"""The profile that later windows of a release's predictions are compared with: its training rows and its answers there.
+
+A model knows its training rows: its answers there are surer than they will ever be again, which would look like drift
+from the first day. Where the same rows were also answered by a model that had not seen them (the test rows of the cut),
+the answers are mapped, quantile by quantile, to what unseen rows get.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from modelyard.stats.profile import Profile
+
+PREDICTION = "prediction"
+_QUANTILES = np.linspace(0, 1, 201)
+_SAME = 0.01
+
+
+def profile(
+    table: pa.Table, answers: np.ndarray, inputs: Sequence[str], time: str | None, classes: Sequence[Any] | None
+) -> Profile:
+    """The profile of the inputs and `prediction`; of several classes that is the likeliest one, as text."""
+    if answers.ndim == 2:
+        names = np.array([str(value) for value in classes or ()], dtype=object)
+        column = pa.array(names[answers.argmax(axis=1)].tolist(), pa.string())
+    else:
+        column = pa.array(answers, pa.float64())
+    watched = table.select(list(inputs)).append_column(PREDICTION, column)
+    return Profile.of(watched, time=table.column(time) if time else None)
+
+
+def as_unseen(answers: np.ndarray, seen: np.ndarray, unseen: np.ndarray) -> np.ndarray:
+    """`answers` mapped by the quantiles of `seen` to those of `unseen`, both for the same rows.
+
+    >>> as_unseen(np.array([0.0, 0.5, 1.0]), np.linspace(0, 1, 101), np.linspace(0.2, 0.8, 101)).round(2).tolist()
+    [0.2, 0.5, 0.8]
+    """
+    if answers.ndim != 1 or not len(seen):
+        return answers
+    known, wanted = np.quantile(seen, _QUANTILES), np.quantile(unseen, _QUANTILES)
+    if np.abs(known - wanted).max() <= _SAME * max(float(np.ptp(wanted)), 1e-12):
+        return answers
+    known, first = np.unique(known, return_index=True)
+    mapped = np.interp(answers, known, wanted[first])
+    outside = np.where(answers > known[-1], answers - known[-1], np.minimum(answers - known[0], 0))
+    return np.clip(mapped + outside, min(answers.min(), wanted[0]), max(answers.max(), wanted[-1]))
