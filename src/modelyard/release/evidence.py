@@ -8,6 +8,7 @@ first to come are no fair sample.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -179,7 +180,8 @@ def _all_pairs(
     worse, base = releases[rollout.release].body, releases[rollout.champion].body
     last = now - max(mature(worse), mature(base))
     left, right = match(arms, last)
-    return {name: pairs(left, right, name, classes(worse), classes(base)) for name in canary.guard if name in LOSSES}
+    named = classes(store, worse), classes(store, base)
+    return {name: pairs(left, right, name, *named) for name in canary.guard if name in LOSSES}
 
 
 def mature(body: dict[str, Any]) -> timedelta:
@@ -187,9 +189,12 @@ def mature(body: dict[str, Any]) -> timedelta:
     return timedelta(seconds=float(body.get("split", {}).get("mature_seconds") or 0))
 
 
-def classes(body: dict[str, Any]) -> list[str]:
-    """The classes of a release in the order of its predictions, as text."""
-    return [str(name) for name in body.get("classes") or ()]
+def classes(store: Store, body: dict[str, Any]) -> list[str]:
+    """The classes of a release in the order of its predictions, as text: of its body, or of its signature."""
+    found = body.get("classes")
+    if found is None and body.get("signature"):
+        found = json.loads(store.blobs.get(body["signature"])).get("classes")
+    return [str(name) for name in found or ()]
 
 
 def match(arms: Arms, last: datetime) -> tuple[pa.Table, pa.Table]:
