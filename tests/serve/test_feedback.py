@@ -134,8 +134,8 @@ def test_a_wrong_item_is_named_and_nothing_is_recorded(yard, gateway, item, plac
 @pytest.mark.parametrize(
     ("classes", "positive", "accepted", "refused"),
     [
-        (["no", "yes"], "yes", {"yes": 1, "no": 0, 1: 1, False: 0}, ["maybe", 2, 0.5]),
-        ([False, True], True, {True: 1, 0: 0, 1.0: 1}, ["true", 2]),
+        (["no", "yes"], "yes", {"yes": 1, "no": 0, 1.0: 1, False: 0}, ["maybe", 2, 0.5]),
+        ([False, True], True, {True: 1, 0: 0}, ["true", 2]),
         ([1, 2], 2, {2: 1, 1: 0}, [3, "2"]),
     ],
 )

@@ -161,7 +161,7 @@ def test_a_rollback_takes_effect_within_a_second_and_fails_nobody(store):
     first, second = store.tried
     with worker(store) as (process, client):
         stop = threading.Event()
-        acknowledged, reached, running = load(client, 2, 20, stop, "run")
+        _, reached, running = load(client, 2, 20, stop, "run")
         assert reached.wait(PATIENCE)
         assert ask(client).json()["release"] == first
         deploy(store, second, [first], datetime.now(UTC))

@@ -16,6 +16,7 @@ import msgspec
 
 from modelyard.errors import YardError
 from modelyard.serve import feedback
+from modelyard.serve.call import Call
 from modelyard.serve.decode import read
 from modelyard.serve.gateway import Gateway
 from modelyard.serve.http import (
@@ -33,8 +34,7 @@ from modelyard.serve.http import (
     chosen_id,
     problem,
 )
-from modelyard.serve.metrics import Metrics
-from modelyard.serve.pipeline import Call
+from modelyard.serve.metrics import Labels, Metrics
 from modelyard.serve.refusal import Fault, Refusal, of_faults
 from modelyard.serve.shadows import Shadows
 
@@ -193,7 +193,7 @@ class Server:
 
     def numbers(self) -> Response:
         """`GET /metrics`."""
-        revisions = {(("deployment", name),): float(self.gateway.revision(name)) for name in self.gateway.names}
+        revisions: dict[Labels, float] = {(("deployment", name),): float(self.gateway.revision(name)) for name in self.gateway.names}
         text = self.metrics.text({"modelyard_revision": revisions, "modelyard_working": {(): float(self._working)}})
         return Response(200, text.encode(), "text/plain; version=0.0.4; charset=utf-8")
 

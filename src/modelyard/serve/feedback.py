@@ -6,7 +6,7 @@ recorded and the item is no declared correction; 422 the item is wrong.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -221,13 +221,18 @@ def _known(ledger: Ledger, items: Sequence[_Item]) -> Callable[[Address], bool]:
 def _last(transaction: Transaction, deployment: str, items: Sequence[_Item]) -> dict[Address, Label]:
     """The latest label recorded for each address."""
     last: dict[Address, Label] = {}
-    for column, place in (("request_id", 0), ("key", 2)):
-        wanted = sorted({str(each.address[place]) for each in items if each.address[place]})
-        for first in range(0, len(wanted), _CHUNK):
-            part = {column: wanted[first : first + _CHUNK]} | ({"request_id": "", "row": 0} if place == 2 else {})
-            for label in transaction.read(Label, deployment=deployment, order="sequence", **part):
-                last[label.request_id, label.row, label.key] = label
+    ids = sorted({each.address[0] for each in items if each.address[0]})
+    for some in _chunks(ids):
+        for label in transaction.read(Label, order="sequence", deployment=deployment, request_id=some):
+            last[label.request_id, label.row, label.key] = label
+    for some in _chunks(sorted({each.address[2] for each in items if each.address[2]})):
+        for label in transaction.read(Label, order="sequence", deployment=deployment, request_id="", row=0, key=some):
+            last["", 0, label.key] = label
     return last
+
+
+def _chunks(values: list[str]) -> Iterator[list[str]]:
+    return (values[first : first + _CHUNK] for first in range(0, len(values), _CHUNK))
 
 
 def _decide(

@@ -23,10 +23,10 @@ from modelyard.serve import board as boards
 from modelyard.serve import feedback, log, pipeline
 from modelyard.serve.answer import Answer
 from modelyard.serve.board import Board
+from modelyard.serve.call import Call
 from modelyard.serve.feedback import FeedbackResult
 from modelyard.serve.ledger import Ledger
 from modelyard.serve.log import Spool
-from modelyard.serve.pipeline import Call
 from modelyard.serve.refusal import Refusal
 from modelyard.serve.releases import Served, load_release
 from modelyard.store import Store

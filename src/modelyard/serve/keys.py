@@ -10,8 +10,6 @@ from typing import Any
 import pyarrow as pa
 
 from modelyard.serve.columns import typed
-from modelyard.serve.refusal import Refusal
-
 
 # As digest.canonical writes it; the encoder is made once, not for every row.
 _canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
@@ -47,8 +45,3 @@ def text(key: Mapping[str, Any]) -> str:
 
 def _plain(value: Any) -> Any:
     return value.isoformat() if isinstance(value, datetime | date) else value
-
-
-def fault() -> Refusal:
-    """The dataset has no key, so labels cannot be given by it."""
-    return Refusal(422, "no_key", "The deployment's dataset declares no key; give labels by request_id and row.")

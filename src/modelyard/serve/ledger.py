@@ -7,9 +7,9 @@ was moved is in the table of predictions. Memory is bounded: the oldest entries 
 from __future__ import annotations
 
 import threading
-
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -105,10 +105,8 @@ class Ledger:
         """The logged rows of an answered request, in order, as the table of predictions has them."""
         path = self._place / f"{seen.segment}.log"
         rows = pa.table({})
-        try:
+        with suppress(FileNotFoundError):  # moved, so it is in the table
             rows = frames.table(each.frame for each in frames.read(path) if _belongs(each.frame, request_id))
-        except FileNotFoundError:
-            pass  # moved, so it is in the table
         if not len(rows):
             rows = predictions.of_request(self._store, self._name, request_id)
         return rows.sort_by("row")

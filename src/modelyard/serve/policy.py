@@ -66,25 +66,24 @@ def rules(signature: Mapping[str, Any], declared: Mapping[str, InputRule], *, fa
 
 
 def _without_fallback(rule: Rule) -> Rule:
-    actions = ("missing", "out_of_range", "unknown")
-    return replace(rule, **{name: "reject" for name in actions if getattr(rule, name) == "fallback"})
+    def instead(action: str) -> str:
+        return "reject" if action == "fallback" else action
+
+    return replace(
+        rule, missing=instead(rule.missing), out_of_range=instead(rule.out_of_range), unknown=instead(rule.unknown)
+    )
 
 
 def _rule(known: Mapping[str, Any], declared: InputRule) -> Rule:
     kind = known["type"]
-    missing = declared.missing or ("keep" if known.get("nullable") else "reject")
-    fill: Any = None
-    if isinstance(missing, FixedValue):
-        fill, missing = missing.value, "fill"
-    elif missing in ("median", "mode"):
-        fill, missing = _typical(known, missing), "fill"
+    missing, fill = _when_missing(known, declared)
     measured = kind in _MEASURED
     values = known.get("values") if kind == "category" else None
     complete = values is not None and not known.get("more")
     return Rule(
         name=known["name"],
         kind=kind,
-        missing=missing if missing != "fill" or fill is not None else "keep",
+        missing=missing,
         fill=None if fill is None else scalar(fill, kind),
         out_of_range=declared.out_of_range or "warn",
         low=_float(known.get("min")) if measured else None,
@@ -94,6 +93,17 @@ def _rule(known: Mapping[str, Any], declared: InputRule) -> Rule:
         least=declared.min if measured else None,
         most=declared.max if measured else None,
     )
+
+
+def _when_missing(known: Mapping[str, Any], declared: InputRule) -> tuple[str, Any]:
+    """What to do (reject, keep, fill, fallback), and the value to fill in; what training cannot fill in is kept."""
+    wanted = declared.missing or ("keep" if known.get("nullable") else "reject")
+    if isinstance(wanted, FixedValue):
+        return "fill", wanted.value
+    if wanted in ("median", "mode"):
+        value = _typical(known, wanted)
+        return ("keep" if value is None else "fill"), value
+    return wanted, None
 
 
 def _typical(known: Mapping[str, Any], wanted: str) -> Any:

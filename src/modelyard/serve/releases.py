@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+import numpy as np
 import pyarrow as pa
 
 from modelyard import models
@@ -22,6 +23,14 @@ from modelyard.serve.policy import scalar
 from modelyard.store import Store
 
 
+class Answers(Protocol):
+    """What can be asked for a table's rows: a model, or a heuristic."""
+
+    def predict(self, table: pa.Table) -> np.ndarray:
+        """One prediction per row."""
+        ...
+
+
 @dataclass(frozen=True)
 class Served:
     """A loaded release. `key` and `time` are columns of its dataset that a row may carry: name to input type."""
@@ -30,7 +39,7 @@ class Served:
     name: str
     signature: Mapping[str, Any]
     model: models.Model
-    baseline: models.Model | None = None
+    baseline: Answers | None = None
     key: Mapping[str, str] = field(default_factory=dict)
     time: str | None = None
 

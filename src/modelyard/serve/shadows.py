@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 
 from modelyard.serve import pipeline
-from modelyard.serve.pipeline import Call
+from modelyard.serve.call import Call
 
 MOST_WAITING = 1_000
 _log = logging.getLogger(__name__)

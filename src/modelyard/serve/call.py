@@ -1,0 +1,93 @@
+"""One request on its way: what came, what is known of it so far, and the parts that its arms answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from modelyard.clock import Clock
+from modelyard.serve import policy, predicting
+from modelyard.serve.answer import Answer
+from modelyard.serve.board import Board
+from modelyard.serve.columns import Column, Raw, typed
+from modelyard.serve.ledger import Ledger
+from modelyard.serve.log import Spool
+from modelyard.serve.refusal import pointer
+from modelyard.serve.routing import Arm
+
+Form = Literal["rows", "columns", "replay"]
+
+
+@dataclass
+class Part:
+    """The rows (numbers in the request; None = all) that one arm answers, and what became of them."""
+
+    arm: Arm
+    role: Literal["answer", "shadow"]
+    rows: np.ndarray | None
+    count: int
+    outcome: policy.Outcome | None = None
+    made: predicting.Made | None = None
+    faults: list[tuple[int, str, str]] = field(default_factory=list)
+
+    def number(self, row: int) -> int:
+        """The row's number in the request."""
+        return row if self.rows is None else int(self.rows[row])
+
+
+@dataclass
+class Call:
+    """One request on its way. `chosen`: the client chose the id; `digest` of the body tells a repeat from a reuse."""
+
+    board: Board
+    clock: Clock
+    spool: Spool
+    ledger: Ledger
+    request_id: str
+    chosen: bool = False
+    digest: str = ""
+    body: bytes | None = None
+    routing_key: str | None = None
+    routing_keys: Sequence[str] | None = None
+    times: np.ndarray | None = None
+    at: int = 0
+    began: float = 0.0
+    form: Form = "rows"
+    rows: list[dict[str, Any]] | None = None
+    unknown: list[tuple[str, str]] = field(default_factory=list)
+    columns: dict[str, Raw] = field(default_factory=dict)
+    count: int = 0
+    claimed: bool = False
+    row_keys: list[str] | None = None
+    row_times: list[int | None] | None = None
+    parts: list[Part] = field(default_factory=list)
+    typed: dict[tuple[str, str], Column] = field(default_factory=dict)
+    answer: Answer | None = None
+
+    @property
+    def replayed(self) -> bool:
+        """Whether each row is a request of its own."""
+        return self.form == "replay"
+
+    def column(self, name: str, kind: str) -> Column | None:
+        """A typed column of the request, or None when it has none of that name."""
+        if (name, kind) not in self.typed:
+            raw = self.columns.get(name)
+            if raw is None:
+                return None
+            self.typed[name, kind] = typed(raw, kind)
+        return self.typed[name, kind]
+
+    def keys(self) -> Sequence[str]:
+        """The routing keys: one per row, or one for all."""
+        if self.routing_keys is not None:
+            return self.routing_keys
+        return [self.routing_key if self.routing_key is not None else self.request_id]
+
+
+def place_of(call: Call, row: int, name: str) -> str:
+    """The pointer to one value."""
+    return pointer("columns", name, row) if call.form == "columns" else pointer("rows", row, name)

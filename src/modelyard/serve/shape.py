@@ -1,0 +1,68 @@
+"""From a body, or from Python values, to the columns of a request."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+import pyarrow as pa
+
+from modelyard.serve import decode as json_body
+from modelyard.serve.call import Call
+from modelyard.serve.refusal import MOST_FAULTS, Fault, Refusal, of_faults, pointer
+
+
+def decode(call: Call) -> None:
+    """Read the body into columns, or turn what was given in Python into them."""
+    if call.body is not None:
+        document = json_body.read(call.body)
+        if not isinstance(document, dict) or len(document) != 1 or not document.keys() & {"rows", "columns"}:
+            raise _shape("", "an object with either rows or columns")
+        call.form = "rows" if "rows" in document else "columns"
+        call.rows, call.columns = document.get("rows"), document.get("columns", {})
+    if call.form == "rows":
+        _from_rows(call)
+    else:
+        _from_columns(call)
+
+
+def _limit(call: Call, count: int) -> None:
+    if count > call.board.promise.max_rows and not call.replayed:
+        raise Refusal(413, "too_many_rows", f"At most {call.board.promise.max_rows} rows in one request.")
+    call.count = count
+
+
+def _from_rows(call: Call) -> None:
+    rows = call.rows
+    if not isinstance(rows, list) or not rows:
+        raise _shape("/rows", "a list of at least one object")
+    wrong = [number for number, row in enumerate(rows) if type(row) is not dict] if set(map(type, rows)) != {dict} else []
+    if wrong:
+        raise of_faults([Fault(pointer("rows", row), "wrong_shape", "an object") for row in wrong[:MOST_FAULTS]])
+    _limit(call, len(rows))
+    names = set().union(*rows)
+    extra = names - call.board.names
+    # Only known names become columns: a hostile body may name a million.
+    call.columns = {name: [row.get(name) for row in rows] for name in names - extra}
+    if extra:
+        places = ((pointer("rows", number, name), name) for number, row in enumerate(rows) for name in row.keys() & extra)
+        call.unknown = list(islice(places, MOST_FAULTS))
+
+
+def _from_columns(call: Call) -> None:
+    if not isinstance(call.columns, dict):
+        raise _shape("/columns", "an object of lists")
+    raws = call.columns
+    wrong = [name for name, raw in raws.items() if not isinstance(raw, list | pa.Array | pa.ChunkedArray)]
+    if wrong:
+        raise of_faults([Fault(pointer("columns", name), "wrong_shape", "a list") for name in wrong[:MOST_FAULTS]])
+    lengths = {len(raw) for raw in raws.values()}
+    if len(lengths) != 1 or lengths == {0}:
+        raise _shape("/columns", "lists of one length, at least 1")
+    _limit(call, lengths.pop())
+    extra = raws.keys() - call.board.names
+    if extra:
+        call.unknown = [(pointer("columns", name), name) for name in sorted(extra)[:MOST_FAULTS]]
+
+
+def _shape(place: str, expected: str) -> Refusal:
+    return of_faults([Fault(place, "wrong_shape", expected)])
