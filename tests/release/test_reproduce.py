@@ -97,6 +97,7 @@ def build(store: Store, folder: Path, fit: str) -> None:
     lock = environment(folder, project.spec.packages)
     body: dict[str, Any] = {
         "as_of": NOW.isoformat(),
+        "window": {"start": None, "end": None},
         "seed": model.seed,
         "params": {},
         "recipe": train.recipe(model),

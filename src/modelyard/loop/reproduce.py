@@ -67,16 +67,15 @@ def rehydrate(store: Store, found: Release, folder: Path) -> Project:
 def training_frame(store: Store, project: Project, found: Release) -> data.Frame:
     """The rows the release was made from, by its dataset versions."""
     body = found.body
-    as_of = datetime.fromisoformat(body["as_of"])
-    window = project.spec.models[found.model].window
+    start = body["window"]["start"]
     return data.training_frame(
         store,
         project.spec,
         found.model,
         dataset=_version(store, body["dataset"]),
         views={name: _version(store, each) for name, each in body["features"].items()},
-        as_of=as_of,
-        start=as_of - window if window else None,
+        as_of=datetime.fromisoformat(body["as_of"]),
+        start=datetime.fromisoformat(start) if start else None,
     )
 
 
