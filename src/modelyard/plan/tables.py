@@ -101,17 +101,25 @@ def _new_rows(ground: Ground, entity: str) -> Iterator[str]:
         seen = recorded.get(name, {})
         if name in ground.sources and seen.get("digest") != ground.sources[name]:
             yield f"source {name} has new or changed files"
-        elif _hidden(seen, version.as_of) and ground.as_of > version.as_of:
+        elif ground.as_of > version.as_of and _hidden(seen, version.as_of, ground.as_of):
             yield f"rows of source {name} after {version.as_of:%Y-%m-%d %H:%M} are known by now"
 
 
-def _hidden(seen: dict[str, Any], as_of: datetime) -> bool:
-    """Whether a source had rows later than the time as of which it was read."""
+def _hidden(seen: dict[str, Any], then: datetime, now: datetime) -> bool:
+    """Whether a source that was read as of `then` has rows that are known `now`.
+
+    A version may record the time of the first row it did not see (`next`, null when there was none); without that, any
+    source with rows later than `then` is looked at again.
+    """
+    if "next" in seen:
+        return seen["next"] is not None and _time(seen["next"]) <= now
     newest = seen.get("time_max")
-    if newest is None:
-        return False
-    time = newest if isinstance(newest, datetime) else datetime.fromisoformat(str(newest))
-    return (time if time.tzinfo else time.replace(tzinfo=UTC)) > as_of
+    return newest is not None and _time(newest) > then
+
+
+def _time(value: Any) -> datetime:
+    time = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def _above_grown(ground: Ground, entity: str, growing: set[str]) -> Iterator[str]:
