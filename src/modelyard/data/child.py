@@ -27,7 +27,7 @@ def main(folder: Path) -> int:
     try:
         frames = {name: _frame(folder / file) for name, file in job["frames"].items()}
         function = load(job["code"], job["function"])
-        answer = _table(call(function, frames)) if job["kind"] == "table" else _judgement(function, frames, job["key"])
+        answer = as_table(call(function, frames)) if job["kind"] == "table" else judgement(function, frames, job["key"])
     except UserCodeError as error:
         return _failed(folder, str(error.message), error.hint)
     except BaseException as error:  # whatever user code raises becomes one sentence for the parent
@@ -55,8 +55,8 @@ def _write(table: pa.Table, path: Path) -> None:
         writer.write_table(table)
 
 
-def _table(result: Any) -> pa.Table:
-    """A function's result as an Arrow table: from pandas, Polars, or Arrow."""
+def as_table(result: Any) -> pa.Table:
+    """A function's result as an Arrow table, from pandas, Polars or Arrow; UserCodeError when it is none of them."""
     if isinstance(result, pa.RecordBatch):
         result = pa.Table.from_batches([result])
     if isinstance(result, pd.DataFrame):
@@ -86,7 +86,7 @@ def _from_pandas(frame: pd.DataFrame) -> pa.Table:
         ) from error
 
 
-def _judgement(function: Callable[..., Any], frames: dict[str, pd.DataFrame], key: list[str]) -> dict[str, Any]:
+def judgement(function: Callable[..., Any], frames: dict[str, pd.DataFrame], key: list[str]) -> dict[str, Any]:
     """What a check's function says: `{"kind": "verdict", "ok", "says", "count", "keys"}`."""
     frame = frames["frame"]
     required = [p.name for p in inspect.signature(function).parameters.values() if p.default is p.empty]
@@ -101,7 +101,7 @@ def _judgement(function: Callable[..., Any], frames: dict[str, pd.DataFrame], ke
         return _verdict(bool(result), "")
     if result is None:
         raise UserCodeError("the function returned None", hint="Return True or False, a message, or the failing rows.")
-    rows = _table(result)
+    rows = as_table(result)
     named = [name for name in key if name in rows.column_names]
     keys = json.loads(json.dumps(rows.select(named).slice(0, 5).to_pylist() if named else [], default=str))
     return _verdict(rows.num_rows == 0, "", count=rows.num_rows, keys=keys)

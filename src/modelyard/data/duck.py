@@ -67,12 +67,15 @@ def dicts(connection: duckdb.DuckDBPyConnection, sql: str) -> list[dict[str, Any
 
 
 def _values(column: pa.ChunkedArray) -> list[Any]:
-    # Arrow and DuckDB import pandas, most of a second, to hand out a time with a zone.
-    if not pa.types.is_timestamp(column.type):
-        values: list[Any] = column.to_pylist()
-        return values
-    micros = column.cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()).to_pylist()
-    return [None if one is None else EPOCH + timedelta(microseconds=one) for one in micros]
+    kind = column.type
+    if pa.types.is_timestamp(kind):
+        # Arrow, as DuckDB, imports pandas to hand out a time with a zone: most of a second.
+        micros = column.cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()).to_pylist()
+        return [None if one is None else EPOCH + timedelta(microseconds=one) for one in micros]
+    values = column.to_pylist()
+    if pa.types.is_decimal(kind) and kind.scale == 0:  # counts and sums of whole numbers
+        return [None if one is None else int(one) for one in values]
+    return list(values)
 
 
 def columns(connection: duckdb.DuckDBPyConnection, relation: str) -> dict[str, str]:
