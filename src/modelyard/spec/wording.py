@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Any, get_origin
 
 from pydantic import BaseModel
@@ -12,7 +13,7 @@ from pydantic import BaseModel
 from modelyard.errors import Problem
 from modelyard.spec import shapes, unbuilt
 from modelyard.spec.document import Document, Node, Path
-from modelyard.spec.values import Plain
+from modelyard.spec.values import Budget, Margin, OutOf, Plain
 
 _TYPES = {
     "int": "expected a whole number",
@@ -118,7 +119,16 @@ def wanted(annotation: Any) -> str:
     return " or ".join(dict.fromkeys(texts)) or "a value"
 
 
-_WORDS: dict[Any, str] = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
+_WORDS: dict[Any, str] = {
+    str: "a text",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    timedelta: "a duration such as 7d",
+    Margin: "a margin such as 2% or 1pp",
+    OutOf: "a count such as 2 of 3",
+    Budget: "a budget such as 1 per 90d",
+}
 
 
 def _locate(document: Document, error: Any) -> tuple[Path, bool]:

@@ -8,6 +8,7 @@ from modelyard.spec.look import Look
 from modelyard.spec.rules.checks import data_checks, model_checks
 from modelyard.spec.rules.functions import functions, hidden_modules
 from modelyard.spec.rules.models import models, splits
+from modelyard.spec.rules.packages import packages
 from modelyard.spec.rules.renames import renames
 from modelyard.spec.rules.serving import deployments, strategies
 from modelyard.spec.rules.sources import sources, variables
@@ -15,6 +16,7 @@ from modelyard.spec.rules.tables import datasets, resolve_inputs, table_names, v
 from modelyard.spec.rules.watching import monitors, triggers
 
 RULES: tuple[Callable[[Look], None], ...] = (
+    packages,
     sources,
     variables,
     table_names,
