@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 
 from modelyard.data import duck
-from modelyard.data.read import relation as version_relation
+from modelyard.data.frames import relation as version_relation
 from modelyard.data.sources import open_source
 from modelyard.errors import DataError
 from modelyard.features.shape import Known, Shape
