@@ -12,7 +12,8 @@ SOURCE = Path(__file__).parent.parent / "src"
 
 FLOORS = """
 testing
-cli ui
+cli
+ui
 api
 loop
 data train evaluate release serve monitor triggers

@@ -1,0 +1,88 @@
+"""From a file to a served model: validate, plan, apply, and what a second plan says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from shop_project import Shop
+
+
+def test_before_the_first_apply_plan_and_status_create_nothing(make_shop: Callable[..., Shop]) -> None:
+    shop = make_shop()
+    planned, status = shop.yard("plan", "--json"), shop.yard("status", "--json")
+    assert planned.code == 0 and status.code == 0
+    assert {change["entity"] for change in planned.json["changes"]} >= {"dataset.visits_clean", "model.buys"}
+    assert status.json["deployments"] == [{"name": "buys-api", "release": None, "arms": [], "ready": False}]
+    assert not (shop.directory / ".yard").exists()
+
+
+def test_after_apply_the_first_release_serves_and_nothing_is_left_to_do(shop: Shop) -> None:
+    assert shop.yard("plan", "--json", "--as-of", "2024-03-20").json["changes"] == []
+    releases = shop.yard("release", "list", "--json").json["releases"]
+    assert [(r["name"], r["state"], r["aliases"]) for r in releases] == [("buys@1", "live", ["champion"])]
+    (deployment,) = shop.yard("status", "--json").json["deployments"]
+    assert deployment["release"] == "buys@1" and deployment["ready"]
+
+
+def test_a_plan_with_changes_has_its_exit_code(shop: Shop) -> None:
+    assert shop.yard("plan", "--detailed-exitcode", "--as-of", "2024-03-20").code == 0
+    shop.edit("C: 1.0", "C: 0.5")
+    assert shop.yard("plan", "--detailed-exitcode", "--as-of", "2024-03-20").code == 3
+
+
+def test_formatting_and_comments_change_nothing(shop: Shop) -> None:
+    shop.edit('"""Train a small classifier."""', '"""Other words."""\n\n# a comment', "shop.py")
+    shop.edit("def columns():\n", "def columns():\n\n", "shop.py")
+    changes = shop.yard("plan", "--json", "--as-of", "2024-03-20").json["changes"]
+    assert [c for c in changes if c["category"] != "none"] == []
+
+
+def test_a_helper_of_the_training_function_retrains(shop: Shop) -> None:
+    shop.edit('["pages", "minutes"]', '["minutes", "pages"]', "shop.py")
+    changes = shop.yard("plan", "--json", "--as-of", "2024-03-20").json["changes"]
+    assert [(c["entity"], c["category"]) for c in changes] == [("model.buys", "model")]
+
+
+def test_a_changed_parameter_makes_a_second_release_that_replaces_the_first(shop: Shop) -> None:
+    shop.edit("C: 1.0", "C: 0.7")
+    assert shop.yard("apply", "--yes", "--as-of", "2024-03-20").code == 0
+    releases = shop.yard("release", "list", "--json").json["releases"]
+    assert [(r["name"], r["aliases"]) for r in releases] == [("buys@1", []), ("buys@2", ["champion"])]
+    differences = shop.yard("release", "diff", "buys@1", "buys@2", "--json").json
+    assert "params" in str(differences)
+
+
+def test_a_model_that_fails_its_check_is_not_released(shop: Shop) -> None:
+    shop.edit("min: 0.6}}", "min: 0.99}}", "yard.yaml")
+    shop.edit("C: 1.0", "C: 0.3")
+    said = shop.yard("apply", "--yes", "--as-of", "2024-03-20")
+    assert said.code == 1 and "0.99" in said.out
+    assert len(shop.yard("release", "list", "--json").json["releases"]) == 1
+    assert shop.yard("plan", "--json", "--as-of", "2024-03-20").json["changes"] == []
+
+
+def test_a_frozen_plan_is_refused_when_its_ground_has_moved(shop: Shop) -> None:
+    shop.edit("C: 1.0", "C: 0.7")
+    out = shop.directory / "plan.json"
+    assert shop.yard("plan", "--out", str(out), "--as-of", "2024-03-20").code == 0
+    shop.edit("C: 0.7", "C: 0.8")
+    said = shop.yard("apply", str(out), "--yes")
+    assert said.code == 1 and "moved" in said.err
+    shop.edit("C: 0.8", "C: 0.7")
+    assert shop.yard("apply", str(out), "--yes").code == 0
+
+
+def test_every_mistake_is_told_at_once_with_its_place(shop: Shop) -> None:
+    shop.edit("model: buys}", "model: byus}")
+    shop.edit("task: binary_classification", "tsk: binary_classification")
+    said = shop.yard("validate", "--json")
+    assert said.code == 2
+    errors = said.json["errors"]
+    assert {"models.buys.tsk", "deployments.buys-api.model"} <= {error["path"] for error in errors}
+    assert all(error["line"] > 1 and error["file"].endswith("yard.yaml") for error in errors)
+
+
+def test_the_audit_trail_names_who_did_what_and_is_whole(shop: Shop) -> None:
+    actions = [entry["action"] for entry in shop.yard("audit", "list", "--json").json["entries"]]
+    assert {"declaration.applied", "release.created"} <= set(actions)
+    assert shop.yard("audit", "verify").code == 0
