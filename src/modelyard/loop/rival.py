@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
+import weakref
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -90,10 +92,14 @@ def _stored(store: Store, rival: Release) -> models.Model:
 
 def load(store: Store, artefact: str, described: str) -> models.Model:
     """A stored model in its native form; its files last as long as it does."""
-    folder = tempfile.TemporaryDirectory(prefix="yard-model-")
-    store.blobs.checkout(artefact, Path(folder.name))
-    model = models.load(Path(folder.name), signature=json.loads(store.blobs.get(described)), compiled=False)
-    model.folder = folder  # type: ignore[attr-defined]
+    folder = Path(tempfile.mkdtemp(prefix="yard-model-"))
+    try:
+        store.blobs.checkout(artefact, folder)
+        model = models.load(folder, signature=json.loads(store.blobs.get(described)), compiled=False)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    weakref.finalize(model, shutil.rmtree, folder, ignore_errors=True)
     return model
 
 

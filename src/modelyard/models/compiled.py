@@ -29,6 +29,7 @@ from modelyard.models.outputs import Model
 MOST_BYTES = 6_000_000
 MOST_ROWS = 20_000
 _SCREEN = 2_000
+_FEW = 50
 _UNKNOWN = "no such category, surely"
 _OPSETS = {"": 18, "ai.onnx.ml": 3}
 
@@ -101,16 +102,25 @@ class Compiled:
 def _aside(model: Model, onnx: Onnx, table: pa.Table, signature: dict[str, Any], tolerance: float) -> list[str]:
     """The inputs, never missing in training, whose missing values the two forms read differently."""
     names = [item["name"] for item in signature["inputs"]]
-    few = table.select(names).slice(0, 50)
-    different = []
-    for item in signature["inputs"]:
-        rows = _with(few, item["name"], None)
-        if item["nullable"] or not _accepts(model, rows):
-            continue
-        expected = model.predict(rows)
-        if not _accepts(onnx, rows) or _largest(onnx.predict(rows), expected, expected, signature) > tolerance:
-            different.append(item["name"])
-    return different
+    few = table.select(names).slice(0, _FEW)
+    blocks = {item["name"]: _with(few, item["name"], None) for item in signature["inputs"] if not item["nullable"]}
+    if blocks and not _accepts(model, pa.concat_tables(blocks.values())):
+        blocks = {name: rows for name, rows in blocks.items() if _accepts(model, rows)}
+    if not blocks:
+        return []
+    together = pa.concat_tables(blocks.values()).combine_chunks()
+    if not _accepts(onnx, together):
+        return list(blocks)
+    expected, found = model.predict(together), onnx.predict(together)
+    return [
+        name
+        for name, rows in zip(blocks, _split(len(few), len(blocks)), strict=True)
+        if _largest(found[rows], expected[rows], expected, signature) > tolerance
+    ]
+
+
+def _split(size: int, count: int) -> list[slice]:
+    return [slice(place * size, (place + 1) * size) for place in range(count)]
 
 
 def _parity(kept: bool, largest: float | None, rows: int, says: str) -> dict[str, Any]:
