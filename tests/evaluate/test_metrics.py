@@ -83,5 +83,5 @@ def test_what_is_undefined_is_absent(task, y, p, absent):
 
 
 def test_a_metric_of_another_task_is_named():
-    with pytest.raises(InputError, match=r"rmse is no metric of binary_classification There are log_loss"):
+    with pytest.raises(InputError, match=r"rmse is no metric of binary_classification. There are log_loss"):
         metrics.score("binary_classification", np.array([0, 1]), np.array([0.1, 0.2]), only="rmse")

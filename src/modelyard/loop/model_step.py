@@ -16,10 +16,11 @@ import numpy as np
 from modelyard import models, release, train
 from modelyard.digest import canonical, digest
 from modelyard.engines.local import LocalEngine
-from modelyard.errors import NotFound, YardError
+from modelyard.errors import NotFound, UserCodeError, YardError
 from modelyard.evaluate import Evidence, Scored, judge, slices
 from modelyard.loop import rival
 from modelyard.loop.trial import Trial, content, latest, prepare
+from modelyard.loop.warm import meanwhile
 from modelyard.records import Release, Run, Verdict, Version
 from modelyard.spec.fingerprints import fingerprints
 from modelyard.spec.load import Project
@@ -163,7 +164,8 @@ def _build(
 ) -> tuple[Version, Judged, Fitted]:
     """Fit, judge, compile and profile; returns the version as it will be recorded."""
     say(f"fitting on {len(trial.rows):,} rows")
-    fits = _fit(store, engine, trial, body, identity)
+    with meanwhile(store):
+        fits = _fit(store, engine, trial, body, identity)
     cut, released = fits["cut"], fits.get("all", fits["cut"])
     say(f"judging on {len(trial.cut.test):,} rows")
     cut_model = cut.model()
@@ -274,7 +276,7 @@ def _started(
     key, now = f"{trial.name}/{identity[:16]}", store.clock.now()
     detail = {"run": key, "why": why}
     with store.transaction(actor=actor, action="run.started", subject=trial.entity, detail=detail, fence=fence) as tx:
-        started = {"state": "running", "started": now, "ended": None, "error": "", "as_of": trial.as_of}
+        started: dict[str, Any] = {"state": "running", "started": now, "ended": None, "error": "", "as_of": trial.as_of}
         started["body"] = {"why": why, "request": request, "digest": identity}
         if not tx.change(Run, {"key": key}, **started):
             tx.add(Run(key=key, model=trial.name, params=dict(trial.model.params), **started))
@@ -307,7 +309,7 @@ def _note(tx: Transaction, run: Run) -> None:
 
 
 def _failed(store: Store, run: Run, error: YardError, *, actor: str, fence: Held | None) -> None:
-    said = {"log": error.log} if getattr(error, "log", "") else {}
+    said = {"log": error.log} if isinstance(error, UserCodeError) and error.log else {}
     done = replace(run, state="failed", ended=store.clock.now(), error=str(error), body={**run.body, **said})
     with store.transaction(
         actor=actor, action="run.failed", subject=f"model.{run.model}", detail={"run": run.key, "why": str(error)},

@@ -14,7 +14,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from modelyard.models.artefact import load, save
 from modelyard.models.baseline import Baseline
-from modelyard.models.compiled import compile
+from modelyard.models.compiled import compile, warm
 from modelyard.models.outputs import Model
 
-__all__ = ["Baseline", "Model", "compile", "load", "save"]
+__all__ = ["Baseline", "Model", "compile", "load", "save", "warm"]

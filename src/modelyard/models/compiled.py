@@ -8,6 +8,7 @@ for such rows.
 
 from __future__ import annotations
 
+import importlib
 import logging
 import warnings
 from collections.abc import Callable, Iterator
@@ -78,6 +79,14 @@ def compile(
     (directory / "compiled.json").write_bytes(canonical({"null": null, "native_when_null": aside}))
     says = f"the compiled form agrees within {largest:.2g} on {len(trial)} rows (tolerance {tolerance:g})"
     return _parity(True, largest, len(trial), says)
+
+
+def warm() -> None:
+    """Load the slow libraries that `save`, `load` and `compile` need, so that the first call does not have to."""
+    with warnings.catch_warnings(), _quiet():
+        warnings.simplefilter("ignore")
+        for name in ("skops.io", "skl2onnx", "onnxruntime"):
+            importlib.import_module(name)
 
 
 class Compiled:

@@ -30,7 +30,7 @@ def project(store: Store, run: Run, *, tags: Mapping[str, str], artefact: Path |
     Metrics are `train.NAME`, `test.NAME`, `baseline.NAME`. Raises what MLflow raises: the caller decides what it costs.
     """
     with _one_at_a_time, _quiet():
-        client = _client(f"sqlite:///{store.files / 'mlflow.db'}")
+        client = _client(_database(store))
         experiment = _experiment(client, f"{store.project}/{run.model}", store.files / "mlruns")
         created = client.create_run(
             experiment,
@@ -45,6 +45,19 @@ def project(store: Store, run: Run, *, tags: Mapping[str, str], artefact: Path |
         ended = run.ended or run.started
         client.set_terminated(identity, "FINISHED" if run.state == "done" else "FAILED", end_time=_millis(ended))
         return str(identity)
+
+
+def warm(store: Store) -> None:
+    """Load MLflow and make its database, which takes seconds the first time; a failure shows again when it is used."""
+    try:
+        with _one_at_a_time, _quiet():
+            _client(_database(store)).search_experiments(max_results=1)
+    except Exception:  # whatever MLflow raises: this is only ahead of time
+        logging.getLogger(__name__).debug("MLflow cannot be made ready", exc_info=True)
+
+
+def _database(store: Store) -> str:
+    return f"sqlite:///{store.files / 'mlflow.db'}"
 
 
 @lru_cache(maxsize=8)
