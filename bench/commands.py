@@ -37,7 +37,7 @@ def project(folder: Path) -> None:
         lines.append(f"  d{number}: {{sql: '{sql}', key: [id], time: day}}")
     lines.append("features:")
     for number in range(VIEWS):
-        lines.append(f"  f{number}: {{entity: [id], from: rows, sql: 'SELECT id, x AS z{number} FROM rows'}}")
+        lines.append(f"  f{number}: {{entity: [id], from: rows, sql: 'SELECT id, day, x AS z{number} FROM rows'}}")
     lines.append("models:")
     for number in range(MODELS):
         lines.append(

@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql
 
 from modelyard.digest import digest
 from modelyard.errors import LeaseLost, Unavailable
@@ -149,6 +148,8 @@ def _next_token(store: Store, name: str, holder: str) -> int:
 
 def _take(store: Store, name: str, holder: str, ttl: float) -> Held | None:
     """Become the holder when the row is new or expired, else None. Never waits for the holder's open transaction."""
+    from sqlalchemy.dialects import postgresql  # a tenth of a second, which SQLite should not pay
+
     table = schema.table(Lease)
     started = time.monotonic()
     values = {"holder": holder, "expires": _server_time(ttl)}

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql
 
 from modelyard.records import Record
 from modelyard.store import schema
@@ -73,7 +72,7 @@ def _within(target: sa.Column[Any], options: list[Any], dialect: str) -> sa.Colu
     if len(options) <= _LONG:
         return target.in_(options)
     if dialect == "postgresql":
-        return target == sa.any_(sa.bindparam(None, options, type_=postgresql.ARRAY(target.type)))
+        return target == sa.any_(sa.bindparam(None, options, type_=sa.ARRAY(target.type)))
     plain = [schema.time_text(each) for each in options] if isinstance(target.type, schema.UtcDateTime) else options
     return target.in_(sa.select(sa.func.json_each(json.dumps(plain)).table_valued("value").c.value))
 

@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from typing import Any, Literal, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql
 
 from modelyard import records
 from modelyard.errors import InputError
@@ -83,7 +82,7 @@ def json_text(value: Any) -> str:
 
 
 # One order of text everywhere: by code point, as Python and SQLite have it.
-TEXT = sa.Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
+TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _TYPES: dict[Any, sa.types.TypeEngine[Any]] = {
     str: TEXT,
