@@ -99,6 +99,7 @@ def test_packed_csv(yard, name, pack):
         "files": [name],
         "rows": 2,
         "time_max": None,
+        "next": None,
     }
 
 

@@ -274,6 +274,10 @@ def _keep(connection: duckdb.DuckDBPyConnection, build: Build, inputs: Inputs, r
             hint="The last good version stands." if last else None,
         )
     if last is not None and last.digest == subject:
+        seen = {"sources": inputs.sources, "next": _shown(result.next)}
+        if {name: last.body.get(name) for name in seen} != seen:
+            # The same rows from files that changed, or seen later: the next plan compares with what was seen now.
+            return _record(build, subject, {**last.body, **seen}, findings)
         _record_verdicts(build, subject, findings, action="dataset.judged")
         return last
     table = store.table(declared.table)
@@ -329,12 +333,17 @@ def _body(
         "time": declared.time,
         "known_at": [known.as_json() for known in declared.known_at],
         **_extent(connection, declared.time),
+        "next": _shown(result.next),
         "distinct": declared.is_view and not repeated,
         "content": content.as_json(),
         "sources": inputs.sources,
         "inputs": inputs.upstream,
         "warnings": warnings,
     }
+
+
+def _shown(time: datetime | None) -> str | None:
+    return time.isoformat() if time else None
 
 
 def _repeated(connection: duckdb.DuckDBPyConnection, columns: Sequence[str]) -> int:

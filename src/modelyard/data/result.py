@@ -21,10 +21,11 @@ _TIME = "TIMESTAMP WITH TIME ZONE"
 
 @dataclass(frozen=True)
 class Result:
-    """The result as the temporary table `__result`; `columns` name to DuckDB's type."""
+    """The result as the temporary table `__result`; `columns` name to DuckDB's type; `next`: the first row left out."""
 
     columns: dict[str, str]
     rows: int
+    next: datetime | None
     warnings: tuple[str, ...]
 
 
@@ -59,10 +60,11 @@ def materialise(
         connection.execute(f"CREATE OR REPLACE TEMP TABLE {TABLE} AS SELECT {select} FROM {relation}")
         for name, role in times.items():
             _read_time(connection, columns, name, role=role, timezone=timezone, where=where, warnings=warnings)
+        hidden = None
         if time:
-            _cut(connection, time, as_of, where=where, warnings=warnings)
+            hidden = _cut(connection, time, as_of, where=where, warnings=warnings)
         rows = duck.row(connection, f"SELECT count(*) AS n FROM {TABLE}")["n"]
-    return Result(columns, rows, tuple(warnings))
+    return Result(columns, rows, hidden, tuple(warnings))
 
 
 def _kept(kind: str, is_time: bool) -> str:
@@ -107,11 +109,19 @@ def _read_time(
         columns[name] = _TIME
 
 
-def _cut(connection: duckdb.DuckDBPyConnection, time: str, as_of: datetime, *, where: str, warnings: list[str]) -> None:
+def _cut(
+    connection: duckdb.DuckDBPyConnection, time: str, as_of: datetime, *, where: str, warnings: list[str]
+) -> datetime | None:
+    """Leave out rows without a time, and those later than `as_of`; the time of the first of the latter."""
     column = identifier(time)
     undated, future = f"{column} IS NULL", f"{column} > {moment(as_of)}"
-    found = duck.row(connection, f"SELECT count_if({undated}) AS undated, count_if({future}) AS future FROM {TABLE}")
+    found = duck.row(
+        connection,
+        f"SELECT count_if({undated}) AS undated, min({column}) FILTER ({future}) AS next FROM {TABLE}",
+    )
+    hidden: datetime | None = found["next"]
     if found["undated"]:
         warnings.append(f"{where}: {found['undated']} rows without a {time} are left out")
-    if found["undated"] or found["future"]:
+    if found["undated"] or hidden:
         connection.execute(f"DELETE FROM {TABLE} WHERE {undated} OR {future}")
+    return hidden

@@ -30,7 +30,7 @@ class Opened:
     """A source at a time: `relation` is SQL of its visible rows, `timed` the same with the column `__time`.
 
     `time` names the column with the rows' time ("__time" when it is computed), None without one. `facts` is what a
-    version records about it: digest, files, rows, time_max (ISO); `newest` is that time.
+    version records about it: digest, files, rows, time_max and next (the first hidden row), ISO; `newest` is time_max.
     """
 
     name: str
@@ -68,7 +68,8 @@ def open_source(
     inner = f"(SELECT *, {time} AS {TIME} FROM {union.relation})" if time else union.relation
     relation = f"(SELECT {select} FROM {inner}{visible})"
     timed = f"(SELECT {select}, {TIME} FROM {inner}{visible})" if time else relation
-    rows, newest = _extent(connection, timed, inner if time else None, where=where, warnings=warnings)
+    dated = inner if time else None
+    rows, newest, hidden = _extent(connection, timed, dated, as_of=as_of, where=where, warnings=warnings)
     named = source.time if isinstance(source.time, str) else TIME
     return Opened(
         name=name,
@@ -83,6 +84,7 @@ def open_source(
             "files": [file.name for file in files],
             "rows": rows,
             "time_max": newest.isoformat() if newest else None,
+            "next": hidden.isoformat() if hidden else None,
         },
         newest=newest,
         warnings=tuple(warnings),
@@ -204,17 +206,29 @@ def _masked(
 
 
 def _extent(
-    connection: duckdb.DuckDBPyConnection, timed: str, dated: str | None, *, where: str, warnings: list[str]
-) -> tuple[int, datetime | None]:
-    """How many rows are visible, and the time of the newest; `dated` are all rows with their time, if they have one."""
+    connection: duckdb.DuckDBPyConnection,
+    timed: str,
+    dated: str | None,
+    *,
+    as_of: datetime,
+    where: str,
+    warnings: list[str],
+) -> tuple[int, datetime | None, datetime | None]:
+    """How many rows are visible, the time of the newest, and of the first that is not visible yet.
+
+    `dated` are all rows with their time, if they have one.
+    """
     with duck.explained("the rows cannot be read", where=where, hint="Look at `types`, `time` and `known_at`."):
         if dated is None:
-            return duck.row(connection, f"SELECT count(*) AS n FROM {timed}")["n"], None
+            return duck.row(connection, f"SELECT count(*) AS n FROM {timed}")["n"], None, None
         found = duck.row(connection, f"SELECT count(*) AS n, max({TIME}) AS newest FROM {timed}")
-        gone = duck.row(connection, f"SELECT count(*) - count({TIME}) AS n FROM {dated}")["n"]
-    if gone:
-        warnings.append(f"{where}: {gone} rows without a time are left out")
-    return found["n"], found["newest"]
+        others = duck.row(
+            connection,
+            f"SELECT count(*) - count({TIME}) AS gone, min({TIME}) FILTER ({TIME} > {literal(as_of)}) AS next FROM {dated}",
+        )
+    if others["gone"]:
+        warnings.append(f"{where}: {others['gone']} rows without a time are left out")
+    return found["n"], found["newest"], others["next"]
 
 
 def _there(columns: Mapping[str, str]) -> str:

@@ -103,6 +103,8 @@ def _new_rows(ground: Ground, entity: str) -> Iterator[str]:
             yield f"source {name} has new or changed files"
         elif ground.as_of > version.as_of and _hidden(seen, version.as_of, ground.as_of):
             yield f"rows of source {name} after {version.as_of:%Y-%m-%d %H:%M} are known by now"
+    if version.body.get("next") and _time(version.body["next"]) <= ground.as_of:
+        yield f"rows after {version.as_of:%Y-%m-%d %H:%M} are known by now"
 
 
 def _hidden(seen: dict[str, Any], then: datetime, now: datetime) -> bool:
