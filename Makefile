@@ -41,14 +41,16 @@ unit: $(READY)
 	$(BIN)/python -m pytest -q -n auto
 
 # uv lives apart, because the environment is made to hold what the lock names and nothing else. It reads no pip
-# settings; where only pip knows the way to a mirror, pip installs the same lock.
+# settings; where only pip knows the way to a mirror, pip installs the same lock. All is compiled to bytecode at once:
+# where PYTHONDONTWRITEBYTECODE is set, each command and each training run would else compile scikit-learn anew.
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo 'Python 3.11 or newer is needed: make PYTHON=python3.12 ...' >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@test -x $(UV) || { $(PYTHON) -m venv $(VENV)/tools && $(VENV)/tools/bin/pip install -q --disable-pip-version-check uv==0.13.8; }
-	$(UV) pip sync -q --python $(BIN)/python requirements.lock || $(BIN)/python -m pip install -q --no-deps -r requirements.lock
+	$(UV) pip sync -q --compile-bytecode --python $(BIN)/python requirements.lock || $(BIN)/python -m pip install -q --no-deps -r requirements.lock
 	$(UV) pip install -q --python $(BIN)/python --no-deps -e . || $(BIN)/python -m pip install -q --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m compileall -q src
 	@touch $@
 
 lock: $(READY)
