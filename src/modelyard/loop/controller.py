@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 
@@ -42,8 +44,18 @@ def applied_project(store: Store) -> Project | None:
 
 
 def rehydrate(store: Store, declaration: Declaration) -> Path:
-    """The folder with the files of a declaration, checked out of the store once."""
+    """The folder with the files of a declaration, checked out of the store once: whole, or not there."""
     folder = store.files / "projects" / declaration.tree
-    if not folder.exists():
-        store.blobs.checkout(declaration.tree, folder)
+    if folder.exists():
+        return folder
+    part = folder.with_name(f"{declaration.tree}.{uuid.uuid4().hex}.part")
+    try:
+        store.blobs.checkout(declaration.tree, part)
+        part.rename(folder)
+    except OSError:
+        # Another process may have been first: a folder that is not empty cannot be replaced.
+        if not folder.is_dir():
+            raise
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
     return folder
