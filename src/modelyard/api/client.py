@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 
+from modelyard import errors
 from modelyard.api.routes import OPERATIONS
-from modelyard.errors import Forbidden, InputError, NotFound, Refused, YardError
+from modelyard.errors import InputError, NotFound, Problem, SpecError, UserCodeError, YardError
 
+KINDS = {kind.code: kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, YardError)}
 PATIENCE = httpx.Timeout(10.0, read=7200.0)
 
 
@@ -27,9 +30,9 @@ def call(
                 f"/api/v1{operation.path}",
                 params=given if operation.method == "GET" else None,
                 json=given if operation.method != "GET" else None,
-                headers={"X-Yard-Actor": actor},
+                headers={"X-Yard-Actor": quote(actor)},
             )
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise YardError(f"no answer from {url}: {error}", hint="Is `yard up` running there? See YARD_URL.") from error
     if response.is_success:
         return response.json()
@@ -37,10 +40,16 @@ def call(
 
 
 def _error(response: httpx.Response) -> YardError:
+    """The error that the operation raised there, by its code; by its status when the code is not known here."""
     try:
         body = response.json()
-    except ValueError:
-        return YardError(f"the control API answered {response.status_code}")
-    kinds = {403: Forbidden, 404: NotFound, 409: Refused}
-    kind = kinds.get(response.status_code, InputError if response.status_code < 500 else YardError)
-    return kind(body.get("detail", body.get("title", "error")), where=body.get("where"), hint=body.get("hint"))
+        said = str(body.get("detail") or body.get("title") or "error")
+    except (ValueError, AttributeError):
+        return YardError(f"the control API answered {response.status_code}", hint="Is YARD_URL right?")
+    if "problems" in body:
+        return SpecError([Problem(**problem) for problem in body["problems"]])
+    kind = KINDS.get(body.get("code"), InputError if response.status_code < 500 else YardError)
+    error = kind(said, where=body.get("where"), hint=body.get("hint"))
+    if isinstance(error, UserCodeError):
+        error.log = body.get("log", "")
+    return error

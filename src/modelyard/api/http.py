@@ -7,19 +7,23 @@ the owner's browser cannot act.
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated, Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from fastapi import Body, FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 
 from modelyard import __version__
 from modelyard.api.context import Context
 from modelyard.api.routes import OPERATIONS, Operation, find
-from modelyard.errors import InputError, YardError
+from modelyard.errors import InputError, SpecError, UserCodeError, YardError
 
+OBJECTS = {"frozen"}
 LOOPBACK = {"127.0.0.1", "localhost", "[::1]", "::1"}
 
 
@@ -30,6 +34,9 @@ def create(context: Context) -> FastAPI:
     )
     app.middleware("http")(_only_from_here)
     app.exception_handler(YardError)(_problem)
+    app.exception_handler(RequestValidationError)(_malformed)
+    app.exception_handler(HTTPException)(_no_such_route)
+    app.exception_handler(Exception)(_internal)
     app.get("/healthz")(lambda: {"status": "ok"})
     for operation in OPERATIONS:
         if operation.remote:
@@ -54,7 +61,7 @@ def _route(app: FastAPI, context: Context, operation: Operation) -> None:
         missing = sorted(_required(function) - set(arguments))
         if missing:
             raise InputError(f"argument {missing[0]!r} is missing")
-        acting = replace(context, actor=request.headers.get("X-Yard-Actor") or context.actor)
+        acting = replace(context, actor=_actor(request) or context.actor)
         return JSONResponse(await run_in_threadpool(function, acting, **_typed(function, arguments)))
 
     app.add_api_route(
@@ -72,38 +79,78 @@ def _required(function: Any) -> set[str]:
 
 
 def _typed(function: Any, arguments: dict[str, Any]) -> dict[str, Any]:
-    """Query texts as what the function's defaults say: whole numbers and tuples."""
+    """Arguments as what the function's defaults say: whole numbers, tuples of texts, objects, and else texts."""
     typed = dict(arguments)
     for name, parameter in inspect.signature(function).parameters.items():
         if name not in typed:
             continue
+        value = typed[name]
         if isinstance(parameter.default, int) and not isinstance(parameter.default, bool):
             try:
-                typed[name] = int(typed[name])
+                typed[name] = int(value)
             except (TypeError, ValueError):
                 raise InputError(f"argument {name!r} is not a whole number") from None
         elif isinstance(parameter.default, tuple):
-            typed[name] = tuple(typed[name])
+            if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+                raise InputError(f"argument {name!r} is not a list of texts")
+            typed[name] = tuple(value)
+        elif name in OBJECTS:
+            if value is not None and not isinstance(value, dict):
+                raise InputError(f"argument {name!r} is not an object")
+        elif value is not None and not isinstance(value, str):
+            raise InputError(f"argument {name!r} is not a text")
     return typed
 
 
+def _actor(request: Request) -> str:
+    """Who acts, as the client says; HTTP headers hold only some characters, so the client percent-encodes the others."""
+    return unquote(request.headers.get("X-Yard-Actor", ""))
+
+
 async def _only_from_here(request: Request, following: Any) -> Response:
-    host = urlsplit(f"//{request.headers.get('host', '')}").hostname
     origin = request.headers.get("origin")
-    if host not in LOOPBACK:
+    if _host(f"//{request.headers.get('host', '')}") not in LOOPBACK:
         return _answer(421, "misdirected", "this API answers to loopback names only")
-    if origin is not None and urlsplit(origin).hostname not in LOOPBACK:
+    if origin is not None and _host(origin) not in LOOPBACK:
         return _answer(403, "foreign_origin", "requests from other sites are refused")
-    if request.method == "POST" and request.headers.get("content-type", "application/json") != "application/json":
+    kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    if request.method == "POST" and kind != "application/json":
         return _answer(415, "wrong_type", "send application/json")
     return await following(request)
 
 
+def _host(url: str) -> str | None:
+    try:
+        return urlsplit(url).hostname
+    except ValueError:
+        return None
+
+
 async def _problem(request: Request, error: YardError) -> JSONResponse:
     body = error.as_json()
-    return _answer(error.status, error.code, error.message, where=body["where"], hint=body["hint"])
+    more: dict[str, Any] = {"where": body["where"], "hint": body["hint"]}
+    if isinstance(error, SpecError):
+        more["problems"] = [vars(problem) for problem in error.problems]
+    if isinstance(error, UserCodeError):
+        more["log"] = error.log
+    return _answer(error.status, error.code, error.message, **more)
 
 
-def _answer(status: int, code: str, detail: str, **more: Any) -> JSONResponse:
+async def _malformed(request: Request, error: RequestValidationError) -> JSONResponse:
+    return _answer(400, "invalid_json", "the body is no JSON object", hint="Send the arguments as one JSON object.")
+
+
+async def _no_such_route(request: Request, error: HTTPException) -> JSONResponse:
+    code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "bad_input")
+    return _answer(error.status_code, code, str(error.detail), headers=error.headers)
+
+
+async def _internal(request: Request, error: Exception) -> JSONResponse:
+    return _answer(500, "internal_error", "the control API failed; its log on the server says more")
+
+
+def _answer(
+    status: int, code: str, detail: str, *, headers: Mapping[str, str] | None = None, **more: Any
+) -> JSONResponse:
     content = {"type": "about:blank", "title": code, "status": status, "code": code, "detail": detail, **more}
-    return JSONResponse(content, status_code=status, media_type="application/problem+json")
+    return JSONResponse(content, status_code=status, media_type="application/problem+json", headers=headers)
