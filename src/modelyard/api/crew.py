@@ -22,11 +22,12 @@ def main() -> None:
     parser.add_argument("role", choices=("gateway", "api", "controller"))
     for option in ("--home", "--project", "--name", "--env", "--actor"):
         parser.add_argument(option, required=True)
+    parser.add_argument("--parent", type=int, required=True)
     parser.add_argument("--fd", type=int)
     parser.add_argument("--every", type=float, default=5.0)
     arguments = parser.parse_args()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _end_with_parent()
+    _end_with(arguments.parent)
     try:
         {"gateway": _gateway, "api": _api, "controller": _controller}[arguments.role](arguments)
     except YardError as error:
@@ -67,9 +68,8 @@ def _controller(arguments: argparse.Namespace) -> None:
     run(_store(arguments), stop, every=arguments.every, progress=tell)
 
 
-def _end_with_parent() -> None:
-    """Watch for the parent's death: orphans would hold the port and the lease."""
-    parent = os.getppid()
+def _end_with(parent: int) -> None:
+    """Watch for the parent's death, also before this was called: orphans would hold the port and the lease."""
 
     def watch() -> None:
         gone = threading.Event()

@@ -5,6 +5,7 @@ A process that ends unasked is started again; five times within half a minute is
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import socket
@@ -54,6 +55,7 @@ def run(context: Context, *, api_port: int, gateway_port: int, workers: int, eve
         "--name", project.spec.project,
         "--env", context.env,
         "--actor", context.actor,
+        "--parent", str(os.getpid()),
     ]  # fmt: skip
     crew = [
         *[
@@ -94,8 +96,10 @@ def _listen(port: int) -> socket.socket:
     try:
         listening.bind((HOST, port))
     except OSError as error:
+        listening.close()
+        what = "is taken" if error.errno == errno.EADDRINUSE else "cannot be used"
         raise InputError(
-            f"port {port} is taken: {error.strerror}", hint="Give another: --gateway-port, --api-port."
+            f"port {port} {what}: {error.strerror}", hint="Give another: --gateway-port, --api-port."
         ) from error
     listening.listen(2048)
     listening.set_inheritable(True)
