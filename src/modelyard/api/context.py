@@ -42,7 +42,7 @@ class Context:
         """A context from what a user said and from YARD_HOME and YARD_ACTOR."""
         folder = Path(directory)
         place = home or os.environ.get("YARD_HOME") or str(folder / ".yard")
-        return cls(folder, place, env, os.environ.get("YARD_ACTOR") or getpass.getuser(), progress=progress)
+        return cls(folder, place, env, os.environ.get("YARD_ACTOR") or _user(), progress=progress)
 
     def project(self) -> Project:
         """The declaration in the project's folder (SpecError with every mistake)."""
@@ -65,12 +65,20 @@ class Context:
         return Yard(project, store, self.actor, progress=self.progress)
 
 
+def _user() -> str:
+    """The system's name for who runs this, or the number of a user without a name, as containers have them."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid-{os.getuid()}"
+
+
 def parse_time(text: str | None) -> datetime | None:
     """Read a time such as 2013-03-31 or 2013-03-31T12:00:00Z; without a zone it is UTC."""
     if text is None:
         return None
     try:
         time = datetime.fromisoformat(text)
-    except ValueError:
+    except (TypeError, ValueError):
         raise InputError(f"{text!r} is not a time", hint="Write 2013-03-31 or 2013-03-31T12:00:00Z.") from None
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)

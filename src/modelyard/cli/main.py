@@ -16,12 +16,13 @@ import click
 from modelyard import __version__
 from modelyard.cli import show
 from modelyard.cli.output import Progress, emit, fail
-from modelyard.errors import YardError
+from modelyard.errors import InputError, YardError
 
 if TYPE_CHECKING:
     from modelyard.api.door import Door
 
 INTERNAL, INTERRUPTED, CHANGES = 70, 130, 3
+PORT = click.IntRange(1, 65535)
 
 
 class Words:
@@ -200,10 +201,16 @@ def status(said: Words) -> None:
 
 
 @yard.command()
-@click.option("--api-port", default=8600, show_default=True, help="Control API.")
-@click.option("--gateway-port", default=8601, show_default=True, help="Predictions and feedback.")
-@click.option("--workers", default=1, show_default=True, help="Gateway processes.")
-@click.option("--every", default=5.0, show_default=True, help="Seconds between turns of the controller.")
+@click.option("--api-port", type=PORT, default=8600, show_default=True, help="Control API.")
+@click.option("--gateway-port", type=PORT, default=8601, show_default=True, help="Predictions and feedback.")
+@click.option("--workers", type=click.IntRange(1, 256), default=1, show_default=True, help="Gateway processes.")
+@click.option(
+    "--every",
+    type=click.FloatRange(0.05, 86400),
+    default=5.0,
+    show_default=True,
+    help="Seconds between turns of the controller.",
+)
 @words
 def up(said: Words, api_port: int, gateway_port: int, workers: int, every: float) -> None:
     """Run the gateway, the control API and the controller until Ctrl-C."""
@@ -371,7 +378,7 @@ def audit() -> None:
 
 
 @audit.command("list")
-@click.option("--limit", default=50, show_default=True)
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True)
 @words
 def audit_list(said: Words, limit: int) -> None:
     """The newest entries."""
@@ -414,7 +421,10 @@ def main(arguments: list[str] | None = None) -> None:
         click.echo("interrupted: nothing half-done is visible, a second run goes on", err=True)
         sys.exit(INTERRUPTED)
     except click.ClickException as error:
-        error.show()
+        if "--json" in (sys.argv[1:] if arguments is None else arguments):
+            fail(InputError(error.format_message(), hint="See `yard --help`."), as_json=True)
+        else:
+            error.show()
         sys.exit(2)
     except YardError as error:
         said.progress.close()
@@ -423,6 +433,17 @@ def main(arguments: list[str] | None = None) -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except OSError as error:
+        if os.environ.get("YARD_DEBUG"):
+            raise
+        said.progress.close()
+        place = None if error.filename is None else os.fsdecode(error.filename)
+        reason = error.strerror or str(error)
+        fail(
+            InputError(f"the system refused: {reason}", where=place, hint="Check path, rights and free space."),
+            as_json=said.json,
+        )
+        sys.exit(2)
     except Exception as error:
         if os.environ.get("YARD_DEBUG"):
             raise
