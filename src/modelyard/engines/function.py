@@ -96,7 +96,10 @@ def _import(module_name: str, folder: Path, *, where: str) -> Any:
     except (KeyboardInterrupt, GeneratorExit):
         raise
     except BaseException as error:  # user code may raise anything, SystemExit too: it becomes one sentence
-        hint = f"Modules are looked for in {folder}." if isinstance(error, ModuleNotFoundError) else None
+        hint = None
+        if isinstance(error, ModuleNotFoundError):
+            own = error.name is None or module_name.startswith(error.name)
+            hint = f"Modules are looked for in {folder}." if own else f"Install {error.name}, or mend the import."
         message = f"importing {module_name} failed: {explain(error, folder)}"
         raise UserCodeError(message, where=where, hint=hint) from error
 

@@ -171,6 +171,8 @@ def build_table(work: Work, entity: str) -> str:
     rows = version.body["rows"]
     if before is not None and before.digest == version.digest:
         return f"unchanged, {rows:,} rows"
+    for warning in version.body.get("warnings", ()):
+        yard.progress(f"{entity}: warning: {warning}")
     return f"version {version.number}, {rows:,} rows"
 
 
