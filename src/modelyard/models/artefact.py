@@ -83,6 +83,11 @@ def read_manifest(directory: Path) -> dict[str, Any]:
 def _object(model: object, code: Path | None) -> tuple[bytes, list[str]]:
     from modelyard.models import skops_file
 
+    if isinstance(model, type):
+        raise ModelFormatError(
+            f"the training function returned the class {model.__name__}, not a fitted model",
+            hint="Return an object of it, fitted.",
+        )
     if not (hasattr(model, "predict") or hasattr(model, "predict_proba")):
         raise ModelFormatError(
             f"the training function returned {type(model).__name__}, which has no predict",
