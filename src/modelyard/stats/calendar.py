@@ -8,6 +8,7 @@ is judged like any other column.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -22,28 +23,57 @@ TREND = 0.99
 _VALUES = 400
 
 
-def follows(array: pa.Array, layout: object, seconds: arrow.Floats) -> str:
-    """What of its row's time a column tells ("month", "time itself"), or "". `seconds`: (n,) times since 1970, UTC.
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """Rows in order of time, at most 5,000 of them evenly apart, with what every calendar shows at their times."""
+
+    rows: npt.NDArray[np.int64]
+    times: arrow.Floats
+    pages: tuple[Page, ...]
+
+    @classmethod
+    def of(cls, seconds: arrow.Floats) -> Sample:
+        """Of (n,) times since 1970, UTC; not finite ones are left out."""
+        order = np.argsort(seconds, kind="stable")
+        rows = order[np.isfinite(seconds[order])]
+        rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), SAMPLE)).astype(np.int64)] if len(rows) else rows
+        times = seconds[rows]
+        return cls(rows, times, tuple(Page.of(name, values) for name, values in _calendars(times)))
+
+
+@dataclass(frozen=True, eq=False)
+class Page:
+    """What one calendar shows at each time: its `values`, and the same as codes from 0."""
+
+    name: str
+    values: npt.NDArray[np.int64]
+    codes: npt.NDArray[np.int64]
+
+    @classmethod
+    def of(cls, name: str, values: npt.NDArray[np.int64]) -> Page:
+        """Of the values at each time."""
+        return cls(name, values, np.unique(values, return_inverse=True)[1])
+
+
+def follows(array: pa.Array, layout: object, sample: Sample) -> str:
+    """What of its row's time a column tells ("month", "time itself"), or "".
 
     A calendar is recognised by its numbers or by any renaming of them, in whatever time zone.
     """
-    order = np.argsort(seconds, kind="stable")
-    rows = order[np.isfinite(seconds[order])]
-    rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), SAMPLE)).astype(np.int64)] if len(rows) else rows
-    if len(rows) < 100:
+    if len(sample.rows) < 100:
         return ""
-    picked, times = array.take(pa.array(rows)), seconds[rows]
+    picked = array.take(pa.array(sample.rows))
     if isinstance(layout, NumberLayout) and layout.kind != "text":
         values = read(picked, layout.kind)
         assert values is not None, "a reference can be read as its own kind"
         present = np.isfinite(values)
         if present.sum() < 100:
             return ""
-        return _trend(values[present], times[present]) or _calendar(values[present], times[present])
+        return _trend(values[present], sample.times[present]) or _calendar(values[present], present, sample.pages)
     if arrow.family(array.type) != "text":
         return ""
     codes, _ = arrow.codes(picked)
-    return _calendar(codes[codes >= 0].astype(np.float64), times[codes >= 0], named=True)
+    return _calendar(codes[codes >= 0].astype(np.float64), codes >= 0, sample.pages, named=True)
 
 
 def _trend(values: arrow.Floats, times: arrow.Floats) -> str:
@@ -54,15 +84,17 @@ def _trend(values: arrow.Floats, times: arrow.Floats) -> str:
     return "time itself" if abs(together) >= TREND else ""
 
 
-def _calendar(values: arrow.Floats, times: arrow.Floats, *, named: bool = False) -> str:
+def _calendar(
+    values: arrow.Floats, present: npt.NDArray[np.bool_], pages: tuple[Page, ...], *, named: bool = False
+) -> str:
     distinct, codes = np.unique(values, return_inverse=True)
     if len(distinct) > _VALUES:
         return ""
-    for name, calendar in _calendars(times):
-        if not named and np.mean(values == calendar) >= AGREE:
-            return name
-        if len(distinct) >= 3 and _same(codes, calendar):
-            return name
+    for page in pages:
+        if not named and np.mean(values == page.values[present]) >= AGREE:
+            return page.name
+        if len(distinct) >= 3 and _same(codes, page.codes[present]):
+            return page.name
     return ""
 
 
@@ -88,10 +120,10 @@ def _week(day: npt.NDArray[np.datetime64]) -> npt.NDArray[np.int64]:
     return (thursday - thursday.astype("datetime64[Y]").astype("datetime64[D]")).astype(np.int64) // 7 + 1
 
 
-def _same(codes: npt.NDArray[np.int64], calendar: npt.NDArray[np.int64]) -> bool:
+def _same(codes: npt.NDArray[np.int64], other: npt.NDArray[np.int64]) -> bool:
     """Whether two labellings are each a function of the other, on 95% of rows."""
-    _, other = np.unique(calendar, return_inverse=True)
-    table = np.zeros((codes.max() + 1, other.max() + 1))
-    np.add.at(table, (codes, other), 1)
+    width = int(other.max()) + 1
+    pairs = np.bincount(codes * width + other, minlength=(int(codes.max()) + 1) * width)
+    table = pairs.reshape(-1, width)
     least = AGREE * len(codes)
     return bool(table.max(axis=0).sum() >= least and table.max(axis=1).sum() >= least)

@@ -242,8 +242,9 @@ def _reference(table: pa.Table, seconds: arrow.Floats, divisions: dict[int, Grou
     layouts = {name: divide(array) for name, array in arrays.items()}
     kept = {name: layout for name, layout in layouts.items() if layout is not None}
     hashes = row_hashes({name: arrays[name] for name in kept}, table.num_rows)
+    sample = calendar.Sample.of(seconds)
     return Profile(
-        {name: _column(arrays[name], layout, seconds, divisions) for name, layout in kept.items()},
+        {name: _column(arrays[name], layout, sample, divisions) for name, layout in kept.items()},
         table.num_rows,
         rows.samples(hashes, Groups())[0],
         ignored={name: str(arrays[name].type) for name, layout in layouts.items() if layout is None},
@@ -251,12 +252,12 @@ def _reference(table: pa.Table, seconds: arrow.Floats, divisions: dict[int, Grou
     )
 
 
-def _column(array: pa.Array, layout: Layout, seconds: arrow.Floats, divisions: dict[int, Groups]) -> Column:
+def _column(array: pa.Array, layout: Layout, sample: calendar.Sample, divisions: dict[int, Groups]) -> Column:
     variations = {
         width: natural.of_windows(array, layout, count(array, layout, groups), groups)
         for width, groups in divisions.items()
     }
-    told = calendar.follows(array, layout, seconds) if len(seconds) else ""
+    told = calendar.follows(array, layout, sample)
     many = isinstance(layout, CategoryLayout) and layout.distinct > category.TOP
     if not told and divisions and many and natural.turns_over(array, divisions[max(divisions)]):
         told = TURNOVER
