@@ -229,10 +229,13 @@ def _kept(
     model = released.model()
     parity = models.compile(model, released.directory, table, trial.signature, trial.model.parity)
     given = answers(model, table, trial.model.train)
+    unseen = cut_model.predict(trial.test)
     if released is not cut:
         test = np.searchsorted(trial.rows, trial.cut.test)
-        given = reference.as_unseen(given, given[test], cut_model.predict(trial.test))
-    profile = reference.profile(table, given, trial.frame.inputs, trial.frame.time, trial.signature["classes"])
+        given = reference.as_unseen(given, given[test], unseen)
+    profile = reference.profile(
+        table, given, trial.frame.inputs, trial.frame.time, trial.signature["classes"], (trial.test, unseen)
+    )
     heuristic = baseline.fit(table, trial.labels(table), by=trial.model.baseline.by, signature=trial.signature)
     return {
         "artefact": store.blobs.put_tree(released.directory),

@@ -20,6 +20,8 @@ KINDS: dict[str, tuple[str, ...]] = {
 }
 """The kinds of observation, and the kinds of finding that each is made of: every one has another cure."""
 SHOWN = 5
+ALMOST = 1.1
+"""A window this factor short of a known width still counts as one: its first or last hours may lack traffic."""
 
 
 def look(store: Store, monitor: Monitor, now: datetime) -> list[Seen]:
@@ -39,7 +41,16 @@ def look(store: Store, monitor: Monitor, now: datetime) -> list[Seen]:
         why = f"{name} answered {window.rows} rows in the window, {monitor.min_rows} are needed"
         return [unknown(kind, why, rows=window.rows, release=release.digest) for kind in kinds]
     span = max(each.end for each in found) - min(each.start for each in found)
+    if known.narrowest is not None and known.narrowest > ALMOST * span:
+        # Half a week is no small week: it lacks weekdays, and nothing tells how half weeks usually differ.
+        name = f"{release.model}@{release.number}"
+        why = f"{name} answered for {_days(span)} in the window; what is usual is known of {_days(known.narrowest)}"
+        return [unknown(kind, why, rows=window.rows, release=release.digest) for kind in kinds]
     return judge(monitor, release, known, window, span=span, kinds=kinds)
+
+
+def _days(span: timedelta) -> str:
+    return f"{span.total_seconds() / 86400:.1f} days"
 
 
 def judge(

@@ -57,6 +57,10 @@ class Natural:
         t = float(special.stdtrit(max(spread.count for spread in spreads) - 1, 1 - alpha))
         return max(spread.limit(t) for spread in spreads)
 
+    def beside(self, other: Natural) -> Natural:
+        """What is usual when both are: the wider limit of each distance known here."""
+        return Natural({name: spreads + other.spreads.get(name, ()) for name, spreads in self.spreads.items()})
+
     def __bool__(self) -> bool:
         return bool(self.spreads)
 
@@ -106,6 +110,12 @@ def of_windows(array: pa.Array, layout: Layout, tallies: Sequence[Tally], groups
     for w, share in zip(later, _new_shares(array, layout, groups)[later], strict=True):
         ahead[later.index(w)] |= {"outside": share} if isinstance(layout, NumberLayout) else {"unseen": share}
     return Natural({name: found for name in ahead[-1] if (found := _spreads(name, around, ahead))})
+
+
+def of_others(layout: Layout, reference: Tally, tallies: Sequence[Tally]) -> Natural:
+    """How far windows of rows that are not the reference's lie from the whole of it."""
+    series = [distances(layout, reference, tally) for tally in tallies if tally.rows >= FEWEST_ROWS]
+    return Natural({name: found for name in (series[-1] if series else ()) if (found := _spreads(name, series))})
 
 
 def turns_over(array: pa.Array, groups: Groups) -> bool:

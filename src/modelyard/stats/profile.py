@@ -145,6 +145,28 @@ class Profile:
         """This profile with these columns only."""
         return replace(self, columns={name: column for name, column in self.columns.items() if name in names})
 
+    @property
+    def narrowest(self) -> timedelta | None:
+        """The narrowest windows whose natural variation is known; None when none is."""
+        widths = [width for column in self.columns.values() for width, known in column.natural.items() if known]
+        return timedelta(seconds=min(widths)) if widths else None
+
+    def learn(self, name: str, values: pa.Array, time: pa.ChunkedArray | pa.Array) -> Profile:
+        """This reference, having seen how far windows of other rows of column `name` lie from it: that is usual
+        too."""
+        seconds = arrow.floats(arrow.plain(time))
+        column = self.columns[name]
+        if seconds is None or not np.isfinite(seconds).any():
+            return self
+        age = float(np.nanmax(seconds)) - np.where(np.isfinite(seconds), seconds, float(np.nanmin(seconds)))
+        variations = {
+            width: known.beside(
+                natural.of_others(column.layout, column.tally, count(values, column.layout, _windows(age, width)))
+            )
+            for width, known in column.natural.items()
+        }
+        return replace(self, columns={**self.columns, name: replace(column, natural=variations)})
+
     def to_json(self, *, layouts: bool = True) -> dict[str, Any]:
         """A JSON object. With `layouts=False` it holds counts only, and is read again with the reference at hand."""
         data: dict[str, Any] = {

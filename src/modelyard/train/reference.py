@@ -21,16 +21,32 @@ _SAME = 0.01
 
 
 def profile(
-    table: pa.Table, answers: np.ndarray, inputs: Sequence[str], time: str | None, classes: Sequence[Any] | None
+    table: pa.Table,
+    answers: np.ndarray,
+    inputs: Sequence[str],
+    time: str | None,
+    classes: Sequence[Any] | None,
+    unseen: tuple[pa.Table, np.ndarray] | None = None,
 ) -> Profile:
-    """The profile of the inputs and `prediction`; of several classes that is the likeliest one, as text."""
-    if answers.ndim == 2:
-        names = np.array([str(value) for value in classes or ()], dtype=object)
-        column = pa.array(names[answers.argmax(axis=1)].tolist(), pa.string())
-    else:
-        column = pa.array(answers, pa.float64())
-    watched = table.select(list(inputs)).append_column(PREDICTION, column)
-    return Profile.of(watched, time=table.column(time) if time else None)
+    """The profile of the inputs and `prediction`; of several classes that is the likeliest one, as text.
+
+    `unseen`: rows and what a model that had not seen them answered. Such answers wander more from week to week than
+    those on rows learnt by heart, so their windows say how much is usual.
+    """
+    times = table.column(time) if time else None
+    watched = table.select(list(inputs)).append_column(PREDICTION, _column(answers, classes))
+    known = Profile.of(watched, time=times)
+    if unseen is None or time is None:
+        return known
+    rows, given = unseen
+    return known.learn(PREDICTION, _column(given, classes), rows.column(time))
+
+
+def _column(answers: np.ndarray, classes: Sequence[Any] | None) -> pa.Array:
+    if answers.ndim == 1:
+        return pa.array(answers, pa.float64())
+    names = np.array([str(value) for value in classes or ()], dtype=object)
+    return pa.array(names[answers.argmax(axis=1)].tolist(), pa.string())
 
 
 def as_unseen(answers: np.ndarray, seen: np.ndarray, unseen: np.ndarray) -> np.ndarray:
