@@ -35,7 +35,7 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 
 types: $(READY)
-	$(BIN)/mypy --ignore-missing-imports src
+	$(BIN)/mypy src
 
 unit: $(READY)
 	$(BIN)/python -m pytest -q -n auto

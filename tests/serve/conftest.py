@@ -111,10 +111,17 @@ class Yard:
         before = self.store.one(Deployment, name=name)
         with self.store.transaction(actor="test", action="rollout.replaced", subject=name) as transaction:
             if before is None:
-                record = Deployment(name=name, model="late", revision=1, routes=routes, policy=declared, at=self.clock.now())
+                record = Deployment(
+                    name=name, model="late", revision=1, routes=routes, policy=declared, at=self.clock.now()
+                )
                 return transaction.add(record)
             transaction.change(
-                Deployment, {"name": name}, revision=before.revision + 1, routes=routes, policy=declared, at=self.clock.now()
+                Deployment,
+                {"name": name},
+                revision=before.revision + 1,
+                routes=routes,
+                policy=declared,
+                at=self.clock.now(),
             )
         found = self.store.one(Deployment, name=name)
         assert found is not None

@@ -25,7 +25,9 @@ def outcome(reader, body):
 
 
 texts = st.text(alphabet=':[]{}"\\,aé\n', max_size=6)
-scalars = st.none() | st.booleans() | st.integers(-(2**80), 2**80) | st.floats(allow_nan=False, allow_infinity=False) | texts
+scalars = (
+    st.none() | st.booleans() | st.integers(-(2**80), 2**80) | st.floats(allow_nan=False, allow_infinity=False) | texts
+)
 rows = st.lists(st.dictionaries(texts, scalars, max_size=4), max_size=4)
 nested = st.recursive(scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3))
 documents = (

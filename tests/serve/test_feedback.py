@@ -46,7 +46,10 @@ def test_another_label_is_refused_unless_it_is_a_correction(yard, gateway):
     first_known = yard.clock.now()
     yard.clock.set(first_known + timedelta(hours=1))
     assert statuses(gateway.feedback("late-api", [{"request_id": "r", "label": 4, "correct": True}])) == [200]
-    assert [(each.label, each.sequence) for each in yard.store.read(Label, request_id="r", row=0)] == [(3.0, 0), (4.0, 1)]
+    assert [(each.label, each.sequence) for each in yard.store.read(Label, request_id="r", row=0)] == [
+        (3.0, 0),
+        (4.0, 1),
+    ]
     assert window(yard, gateway)["label"].to_pylist() == [4.0, 5.0]
     assert window(yard, gateway, known_by=first_known)["label"].to_pylist() == [3.0, 5.0]
 
@@ -156,7 +159,10 @@ def test_binary_labels(yard, row, classes, positive, accepted, refused):
 
 def test_labels_of_several_classes_are_text(yard, row):
     base = yard.releases[CHAMPION]
-    yard.serve(CHAMPION, type(base.model)(signature=base.signature | {"task": "multiclass_classification", "classes": [1, 2, 3]}))
+    yard.serve(
+        CHAMPION,
+        type(base.model)(signature=base.signature | {"task": "multiclass_classification", "classes": [1, 2, 3]}),
+    )
     yard.deploy()
     gateway = yard.gateway()
     gateway.predict("late-api", rows=[row(), row()], request_id="r")

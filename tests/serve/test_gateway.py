@@ -78,9 +78,13 @@ def test_a_routing_key_stays_with_its_arm(yard, row):
 
 
 def test_a_replayed_row_is_answered_as_its_own_request_over_the_gateway(yard, row):
-    yard.deploy({"champion": (CHAMPION, 0.5), "challenger": (CHALLENGER, 0.5)}, shadows={"challenger": (CHALLENGER, 1.0)})
+    yard.deploy(
+        {"champion": (CHAMPION, 0.5), "challenger": (CHALLENGER, 0.5)}, shadows={"challenger": (CHALLENGER, 1.0)}
+    )
     gateway = yard.gateway()
-    rows = [row(temp=float(number % 50), stops=number % 4, dest=["SEA", "LAX", None][number % 3]) for number in range(200)]
+    rows = [
+        row(temp=float(number % 50), stops=number % 4, dest=["SEA", "LAX", None][number % 3]) for number in range(200)
+    ]
     keys = [f"key-{number}" for number in range(200)]
     table = pa.Table.from_pylist([{**each, "when": None, "day": None} for each in rows])
     replayed = gateway.replay(
@@ -107,7 +111,9 @@ def test_a_bad_row_of_a_replay_is_refused_alone(yard, row):
     yard.deploy()
     gateway = yard.gateway()
     table = pa.table({"temp": [1.0, None, 3.0, float("inf")], "stops": [1, 1, 1, 1]})
-    answer = gateway.replay("late-api", table, request_id="sim-1", routing_keys=list("abcd"), times=[yard.clock.now()] * 4)
+    answer = gateway.replay(
+        "late-api", table, request_id="sim-1", routing_keys=list("abcd"), times=[yard.clock.now()] * 4
+    )
     assert answer.predictions == [2.0, None, 4.0, None]
     assert answer.rejected == ((1, "missing"), (3, "not_finite"))
     assert answer.answered == 2
@@ -149,7 +155,9 @@ def test_a_model_that_fails_fails_the_request_and_is_counted(yard, row, fault, s
     with pytest.raises(Refusal) as refused:
         gateway.predict("late-api", rows=[row(temp=11.0), row()])
     assert (refused.value.status, refused.value.code) == (status, code)
-    assert [(each["row"], each["error"], each["prediction"]) for each in logged(yard, gateway).to_pylist()] == [(0, code, None)]
+    assert [(each["row"], each["error"], each["prediction"]) for each in logged(yard, gateway).to_pylist()] == [
+        (0, code, None)
+    ]
 
 
 @pytest.mark.parametrize(("declared", "value"), [("baseline", 7.0), ({"value": 3}, 3.0)])
@@ -289,7 +297,9 @@ def test_a_replay_is_sent_once_however_often_it_is_asked_for(yard):
     gateway = yard.gateway()
     table = pa.table({"temp": [1.0, 2.0], "stops": [1, 1]})
     for _ in range(2):
-        answer = gateway.replay("late-api", table, request_id="sim-1", routing_keys=["a", "b"], times=[yard.clock.now()] * 2)
+        answer = gateway.replay(
+            "late-api", table, request_id="sim-1", routing_keys=["a", "b"], times=[yard.clock.now()] * 2
+        )
         assert answer.predictions == [2.0, 3.0]
         move(yard.store, "late-api")
     assert len(logged(yard, gateway)) == 2

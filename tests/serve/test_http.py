@@ -26,7 +26,9 @@ class Client:
     def send(self, method, path, **how):
         async def go():
             transport = httpx.ASGITransport(app=self.app)
-            async with httpx.AsyncClient(transport=transport, base_url=how.pop("base", "http://127.0.0.1:8601")) as client:
+            async with httpx.AsyncClient(
+                transport=transport, base_url=how.pop("base", "http://127.0.0.1:8601")
+            ) as client:
                 return await client.request(method, path, **how)
 
         return asyncio.run(go())
@@ -229,7 +231,10 @@ def test_a_chunked_body_is_cut_off_at_the_limit_and_a_slow_one_in_time(client):
 
 
 def test_a_reused_request_id(client):
-    assert client.post(one(), headers={"x-request-id": "a"}).json() == client.post(one(), headers={"x-request-id": "a"}).json()
+    assert (
+        client.post(one(), headers={"x-request-id": "a"}).json()
+        == client.post(one(), headers={"x-request-id": "a"}).json()
+    )
     other = client.post(one(temp=2.0), headers={"x-request-id": "a"})
     assert (other.status_code, other.json()["code"]) == (409, "request_id_reused")
 
@@ -294,7 +299,11 @@ documents = (
     | values
 )
 labels = st.fixed_dictionaries(
-    {"feedback": st.lists(st.dictionaries(st.sampled_from(["request_id", "row", "label", "key", "time", "correct"]), values))}
+    {
+        "feedback": st.lists(
+            st.dictionaries(st.sampled_from(["request_id", "row", "label", "key", "time", "correct"]), values)
+        )
+    }
 )
 SETTINGS = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 

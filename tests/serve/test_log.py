@@ -103,7 +103,12 @@ def dies(*_, **__):
 
 @pytest.mark.parametrize(
     "target",
-    ["modelyard.serve.moving.frames.table", "modelyard.serve.moving._record", "modelyard.serve.moving._note", "pathlib.Path.unlink"],
+    [
+        "modelyard.serve.moving.frames.table",
+        "modelyard.serve.moving._record",
+        "modelyard.serve.moving._note",
+        "pathlib.Path.unlink",
+    ],
 )
 def test_a_crash_while_moving_loses_and_doubles_nothing(yard, monkeypatch, target):
     log = spool(yard)
@@ -213,7 +218,9 @@ def test_an_input_that_changes_its_type_with_a_release_is_widened(yard):
     shapes = {"r": {"x": "integer"}, "s": {"x": "number"}, "t": {"x": "category"}}
     for number, (release, value) in enumerate([("r", 1), ("s", 1.5), ("t", "one"), ("r", 3)]):
         log = spool(yard)
-        log.write([Entry(id=f"q{number}", n=1, arm="a", release=release, at=number, values=[1.0], inputs=[[value]])], shapes)
+        log.write(
+            [Entry(id=f"q{number}", n=1, arm="a", release=release, at=number, values=[1.0], inputs=[[value]])], shapes
+        )
         log.rotate()
         move(yard.store, "late-api")
         move(yard.store, "late-api")
@@ -221,7 +228,9 @@ def test_an_input_that_changes_its_type_with_a_release_is_widened(yard):
 
     from modelyard.store import predictions
 
-    found = predictions.window(yard.store, "late-api", start=datetime(1970, 1, 1, tzinfo=UTC), end=datetime(1971, 1, 1, tzinfo=UTC))
+    found = predictions.window(
+        yard.store, "late-api", start=datetime(1970, 1, 1, tzinfo=UTC), end=datetime(1971, 1, 1, tzinfo=UTC)
+    )
     assert found["in.x"].to_pylist() == ["1", "1.5", "one", "3"]
 
 

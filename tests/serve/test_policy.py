@@ -57,7 +57,12 @@ def test_missing(declared, nullable, values, faults, fallback):
     ],
 )
 def test_out_of_range(declared, values, faults, warnings, fallback):
-    assert apply([-1.0, 5.0, 11.0], **declared) == (values, faults, [(row, "out_of_range") for row in warnings], fallback)
+    assert apply([-1.0, 5.0, 11.0], **declared) == (
+        values,
+        faults,
+        [(row, "out_of_range") for row in warnings],
+        fallback,
+    )
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,14 @@ def release(store, number: int, at: datetime) -> str:
     with store.transaction(actor="test", action="release.created", subject="late") as transaction:
         transaction.add(
             Release(
-                model="late", number=number, digest=digest(body), state="live", created=at, as_of=at, author="test", body=body
+                model="late",
+                number=number,
+                digest=digest(body),
+                state="live",
+                created=at,
+                as_of=at,
+                author="test",
+                body=body,
             )
         )
     return digest(body)
@@ -84,7 +91,15 @@ def worker(store):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "modelyard.serve.worker", "--home", str(store.files.parent), "--project", "flights"]
+    command = [
+        sys.executable,
+        "-m",
+        "modelyard.serve.worker",
+        "--home",
+        str(store.files.parent),
+        "--project",
+        "flights",
+    ]
     process = subprocess.Popen([*command, "--port", str(port)], stderr=subprocess.PIPE)
     with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10, trust_env=False) as client:
         try:
@@ -151,7 +166,9 @@ def test_killed_at_any_moment_nothing_acknowledged_is_lost_or_doubled(store):
     everything = acknowledged + more
     move(store, "late-api")
     now = datetime.now(UTC)
-    found = predictions.window(store, "late-api", start=now - timedelta(hours=1), end=now, columns=["request_id", "row"])
+    found = predictions.window(
+        store, "late-api", start=now - timedelta(hours=1), end=now, columns=["request_id", "row"]
+    )
     counted = Counter(found["request_id"].to_pylist())
     assert set(everything) <= set(counted)
     assert set(counted.values()) == {1}

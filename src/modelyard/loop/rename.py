@@ -32,8 +32,8 @@ def rename(yard: Yard, entity: str, was: str, held: Held) -> str:
     with yard.store.transaction(
         actor=yard.actor, action="entity.renamed", subject=entity, detail=detail, fence=held
     ) as tx:
-        for table in (Version, Verdict):
-            tx.change(table, {"entity": was}, entity=entity)
+        tx.change(Version, {"entity": was}, entity=entity)
+        tx.change(Verdict, {"entity": was}, entity=entity)
         if kind == "model":
             for table, column in OF_A_MODEL:
                 tx.change(table, {column: former}, **{column: name})

@@ -20,7 +20,7 @@ from modelyard.spec.types import Monitor, Quality, Spec
 from modelyard.stats.metrics import Estimate, estimate
 from modelyard.store import Store, predictions
 
-_COLUMNS = ("at", "release", "role", "error", "prediction", "predictions")
+_COLUMNS = ("at", "release", "error", "prediction", "predictions")
 
 
 def look(store: Store, spec: Spec, monitor: Monitor, now: datetime) -> list[Seen]:
@@ -56,9 +56,8 @@ def delay(spec: Spec, release: Release) -> timedelta:
 
 def cohort(store: Store, deployment: str, release: Release, start: datetime, end: datetime, now: datetime) -> pa.Table:
     """The rows that `release` answered in [start, end), with labels where they are known by `now`, in order of time."""
-    rows = predictions.window(store, deployment, start=start, end=end, columns=_COLUMNS, known_by=now)
-    mine = pc.and_(pc.equal(rows["role"], "answer"), pc.equal(rows["release"], release.digest))
-    return rows.filter(pc.and_(mine, pc.equal(rows["error"], "")))
+    rows = predictions.window(store, deployment, start=start, end=end, columns=_COLUMNS, role="answer", known_by=now)
+    return rows.filter(pc.and_(pc.equal(rows["release"], release.digest), pc.equal(rows["error"], "")))
 
 
 def judge(quality: Quality, task: str, rows: pa.Table, classes: tuple[str, ...], min_rows: int, end: datetime) -> Seen:

@@ -63,7 +63,9 @@ class Server:
     def __init__(self, gateway: Gateway, *, hosts: Collection[str], max_body: int, read_seconds: float) -> None:
         self.gateway = gateway
         self.metrics = Metrics()
-        self.shadows = Shadows(lambda call: self.metrics.count("modelyard_shadows_dropped_total", deployment=call.board.name))
+        self.shadows = Shadows(
+            lambda call: self.metrics.count("modelyard_shadows_dropped_total", deployment=call.board.name)
+        )
         self._hosts = hosts
         self._max_body = max_body
         self._read_seconds = read_seconds
@@ -186,14 +188,18 @@ class Server:
             name: {"revision": self.gateway.revision(name), "ready": True, "error": errors.get(name, "")}
             for name in self.gateway.names
         }
-        missing = {name: {"revision": 0, "ready": False, "error": says} for name, says in errors.items() if name not in served}
+        missing = {
+            name: {"revision": 0, "ready": False, "error": says} for name, says in errors.items() if name not in served
+        }
         ready = bool(served) and not missing and not self._stopping
         document = {"ready": ready, "deployments": served | missing}
         return Response(200 if ready else 503, json.dumps(document).encode())
 
     def numbers(self) -> Response:
         """`GET /metrics`."""
-        revisions: dict[Labels, float] = {(("deployment", name),): float(self.gateway.revision(name)) for name in self.gateway.names}
+        revisions: dict[Labels, float] = {
+            (("deployment", name),): float(self.gateway.revision(name)) for name in self.gateway.names
+        }
         text = self.metrics.text({"modelyard_revision": revisions, "modelyard_working": {(): float(self._working)}})
         return Response(200, text.encode(), "text/plain; version=0.0.4; charset=utf-8")
 

@@ -25,7 +25,10 @@ def log(call: Call) -> None:
 
 
 def write(call: Call, entries: list[Entry]) -> None:
-    """Append entries and remember them."""
+    """Append entries and remember them; a call that holds them back gets them in hand."""
+    if call.held is not None:
+        call.held += entries
+        return
     shapes = {each.release: call.board.loaded[each.release].served.inputs for each in entries}
     segment, _ = call.spool.write(entries, shapes)
     call.ledger.add(entries, segment)

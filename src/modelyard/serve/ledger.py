@@ -134,7 +134,9 @@ class Ledger:
         return found | in_table(self._store, self._name, missing) if missing else found
 
     def _rows_in_memory(self, wanted: Iterable[str]) -> dict[str, int]:
-        return {each: self._requests[each].rows for each in wanted if each in self._requests and self._requests[each].rows}
+        return {
+            each: self._requests[each].rows for each in wanted if each in self._requests and self._requests[each].rows
+        }
 
     def _keys_in_memory(self, wanted: Iterable[str]) -> dict[str, int]:
         return {each: 1 for each in wanted if each in self._keys}

@@ -59,7 +59,8 @@ class Spool:
                 handle = self._open()
                 new = {entry.release for entry in entries} - self._shapes
                 data = b"".join(
-                    [pack(Shape(release, dict(shapes[release]))) for release in sorted(new)] + [pack(each) for each in entries]
+                    [pack(Shape(release, dict(shapes[release]))) for release in sorted(new)]
+                    + [pack(each) for each in entries]
                 )
                 self._append(handle, data)
             except OSError as error:

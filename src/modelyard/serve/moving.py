@@ -84,7 +84,11 @@ def append(store: Store, name: str, rows: pa.Table, segment: str) -> int:
     if not table.exists():
         return table.append(rows, once=segment)
     kept = table.schema()
-    narrow = [each.name for each in rows.schema if each.name in kept.names and not _fits(each.type, kept.field(each.name).type)]
+    narrow = [
+        each.name
+        for each in rows.schema
+        if each.name in kept.names and not _fits(each.type, kept.field(each.name).type)
+    ]
     if not narrow:
         return table.append(rows, once=segment)
     before = pa.concat_tables([parquet.read_table(path) for path in table.files()], promote_options="permissive")
@@ -121,9 +125,7 @@ def _record(
         actor=actor, action="log.moved", subject=f"deployment.{name}", detail={"rows": len(rows)}, fence=fence
     ) as transaction:
         return transaction.add(
-            Segment(
-                deployment=name, name=segment, rows=len(rows), start=start, end=end, table_version=version, at=now
-            )
+            Segment(deployment=name, name=segment, rows=len(rows), start=start, end=end, table_version=version, at=now)
         )
 
 

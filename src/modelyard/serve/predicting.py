@@ -98,7 +98,9 @@ def _try(served: Served, table: pa.Table, shape: tuple[int, ...]) -> tuple[str, 
     return ("", values) if values.shape == (len(table), *shape) else ("model_output_invalid", None)
 
 
-def _fall_back(served: Served, table: pa.Table, rows: np.ndarray, made: Made, fallback: str | FixedValue | None) -> None:
+def _fall_back(
+    served: Served, table: pa.Table, rows: np.ndarray, made: Made, fallback: str | FixedValue | None
+) -> None:
     if isinstance(fallback, FixedValue):
         values = fixed(fallback.value, served.signature)
     elif fallback == "baseline" and served.baseline is not None:

@@ -35,7 +35,9 @@ def _from_rows(call: Call) -> None:
     rows = call.rows
     if not isinstance(rows, list) or not rows:
         raise _shape("/rows", "a list of at least one object")
-    wrong = [number for number, row in enumerate(rows) if type(row) is not dict] if set(map(type, rows)) != {dict} else []
+    wrong = (
+        [number for number, row in enumerate(rows) if type(row) is not dict] if set(map(type, rows)) != {dict} else []
+    )
     if wrong:
         raise of_faults([Fault(pointer("rows", row), "wrong_shape", "an object") for row in wrong[:MOST_FAULTS]])
     _limit(call, len(rows))
@@ -44,7 +46,9 @@ def _from_rows(call: Call) -> None:
     # Only known names become columns: a hostile body may name a million.
     call.columns = {name: [row.get(name) for row in rows] for name in names - extra}
     if extra:
-        places = ((pointer("rows", number, name), name) for number, row in enumerate(rows) for name in row.keys() & extra)
+        places = (
+            (pointer("rows", number, name), name) for number, row in enumerate(rows) for name in row.keys() & extra
+        )
         call.unknown = list(islice(places, MOST_FAULTS))
 
 

@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 import sqlalchemy as sa
 
 from modelyard.records import Label
 from modelyard.store import schema
 from modelyard.store.store import Store
+from modelyard.store.table import Within
 
 _TIME = pa.timestamp("us", tz="UTC")
 # What every row has; beside it `in.NAME` per input, as the policy left it (null in rows of a shadow).
@@ -61,10 +65,13 @@ def window(
     start: datetime,
     end: datetime,
     columns: Sequence[str] | None = None,
+    role: str | None = None,
     labelled: bool = False,
     known_by: datetime | None = None,
 ) -> pa.Table:
-    """The logged rows of `deployment` with `at` in [start, end), ordered by time, request and row; answers and shadows.
+    """The logged rows of `deployment` with `at` in [start, end), ordered by time, request and row.
+
+    `role`: answer or shadow, both by default.
 
     `columns`: which of them (`request_id`, …, `in.NAME`; all by default; one that the table does not have is left out).
     Beside them always `label` (double: the number, or 0/1 for a binary target; string: the class of a multiclass one;
@@ -72,9 +79,8 @@ def window(
     had come, by `known_by` (default: all). `labelled` keeps only rows with a label.
     """
     with _connect() as connection:
-        found = _rows(connection, store, deployment, start, end, columns)
-        labels = _labels(store, deployment, connection, known_by)
-        connection.register("labels", labels)
+        found = _rows(connection, store, deployment, start, end, columns, role)
+        connection.register("labels", _labels(store, deployment, connection, known_by))
         connection.execute(_LATEST)
         joined = _table(connection.execute(_JOINED.format(columns=found, own=_OWN, only=_ONLY if labelled else "")))
     return _typed(joined)
@@ -126,20 +132,27 @@ def _counted(store: Store, deployment: str, column: str, wanted: Sequence[str]) 
     return dict(rows)
 
 
-def _connect() -> duckdb.DuckDBPyConnection:
-    connection = duckdb.connect()
-    connection.execute("SET TimeZone = 'UTC'")
-    return connection
+@contextmanager
+def _connect() -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection of its own to the process's only instance: a new instance takes longer than most questions."""
+    with _instance().cursor() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        yield connection
+
+
+@cache
+def _instance() -> duckdb.DuckDBPyConnection:
+    return duckdb.connect(":memory:")
 
 
 def _table(result: duckdb.DuckDBPyConnection) -> pa.Table:
     return result.to_arrow_table()
 
 
-def _source(connection: duckdb.DuckDBPyConnection, store: Store, deployment: str) -> str:
+def _source(connection: duckdb.DuckDBPyConnection, store: Store, deployment: str, within: Within | None = None) -> str:
     table = store.table(f"predictions/{deployment}")
     if table.exists():
-        return table.scan()
+        return table.scan(within=within)
     connection.register("nothing", COLUMNS.empty_table())
     return "nothing"
 
@@ -151,14 +164,18 @@ def _rows(
     start: datetime,
     end: datetime,
     columns: Sequence[str] | None,
+    role: str | None,
 ) -> str:
     """Put the window's rows into the table `found`; returns the columns wanted of it as SQL, with a comma behind each."""
-    source = _source(connection, store, deployment)
+    # Rows are moved in the order of their time, so a window lies in few of the table's files.
+    source = _source(connection, store, deployment, ("at", start, end))
     there = [each[0] for each in connection.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()]
     wanted = there if columns is None else [name for name in columns if name in there]
     needed = dict.fromkeys([*wanted, "request_id", "row", "key", "at", "role"])
     connection.execute(
-        f'CREATE TEMP TABLE found AS SELECT {_listed(needed)} FROM {source} WHERE "at" >= ? AND "at" < ?', [start, end]
+        f"CREATE TEMP TABLE found AS SELECT {_listed(needed)} FROM {source}"
+        ' WHERE "at" >= $1 AND "at" < $2 AND ($3 IS NULL OR role = $3)',
+        [start, end, role],
     )
     return "".join(f"{_listed([name], of='found.')}, " for name in wanted)
 
@@ -170,14 +187,20 @@ def _listed(names: Sequence[str] | dict[str, None], of: str = "") -> str:
 def _labels(
     store: Store, deployment: str, connection: duckdb.DuckDBPyConnection, known_by: datetime | None
 ) -> pa.Table:
-    """The labels that may belong to the rows of `found`."""
+    """The labels that may belong to the rows of `found`, as far as they were known by a moment."""
     ids = _few(connection, "request_id")
     keys = _few(connection, "key")
     rows: list[Any] = []
     with store.database.reading() as reading:
         for condition in _conditions(ids, keys):
-            rows += reading.execute(_select(store, deployment, known_by).where(condition)).fetchall()
-    return _as_table(rows)
+            rows += reading.execute(_select(store, deployment).where(condition)).fetchall()
+    labels = _as_table(rows)
+    if known_by is None:
+        return labels
+    # Not asked of the database, which would answer by the index of times, and go through all labels there are.
+    moment = pa.scalar(known_by, _TIME)
+    known = pc.and_(pc.less_equal(labels["label_received"], moment), pc.less_equal(labels["label_time"], moment))
+    return labels.filter(known)
 
 
 def _few(connection: duckdb.DuckDBPyConnection, column: str) -> list[str] | None:
@@ -199,10 +222,10 @@ def _conditions(ids: list[str] | None, keys: list[str] | None) -> Iterator[sa.Co
         yield (label.request_id == "") & label.key.in_(keys)
 
 
-def _select(store: Store, deployment: str, known_by: datetime | None) -> sa.Select[Any]:
+def _select(store: Store, deployment: str) -> sa.Select[Any]:
     label = schema.table(Label).c
     # As text: the database's JSON and times become Arrow columns at once, not row by row.
-    query = sa.select(
+    return sa.select(
         label.request_id,
         label.row,
         label.key,
@@ -211,9 +234,6 @@ def _select(store: Store, deployment: str, known_by: datetime | None) -> sa.Sele
         _plain(store, label.time),
         _plain(store, label.received),
     ).where(label.project == store.project, label.env == store.env, label.deployment == deployment)
-    if known_by is not None:
-        query = query.where(label.received <= known_by, label.time <= known_by)
-    return query
 
 
 def _plain(store: Store, column: Any) -> Any:

@@ -10,10 +10,12 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
@@ -22,11 +24,15 @@ from modelyard.store import durable
 from modelyard.store.arrow import Rows
 
 _Mode = Literal["append", "overwrite"]
+Within = tuple[str, datetime, datetime]
+"""A column of times, and the span [start, end) that its values are wanted of."""
 _CONFIGURATION: dict[str, str | None] = {
     # By default the log is cut after 30 days, and with it the way back to older versions.
     "delta.enableExpiredLogCleanup": "false",
     "delta.logRetentionDuration": "interval 36500 days",
     "delta.deletedFileRetentionDuration": "interval 36500 days",
+    # Opening a table reads what was committed since the last checkpoint; by default that are up to 100 commits.
+    "delta.checkpointInterval": "10",
 }
 
 
@@ -47,18 +53,24 @@ class Table:
         """The latest version, from 0; NotFound when there is none."""
         return self._open().version()
 
-    def files(self, version: int | None = None) -> list[str]:
+    def files(self, version: int | None = None, *, within: Within | None = None) -> list[str]:
         """Absolute paths of the Parquet files of a version (default: the latest); a later file may have more columns.
 
-        DuckDB reads them together; `scan` gives the SQL for that.
+        DuckDB reads them together; `scan` gives the SQL for that. `within` leaves out files that cannot hold such rows.
         """
+        table = self._open(version)
+        paths = table.file_uris() if within is None else _holding(table, within)
         # Delta gives percent-encoded URLs; our tables have no partitions, so the name is all we need of them.
-        return [str(self.directory / uri.rpartition("/")[2]) for uri in self._open(version).file_uris()]
+        return [str(self.directory / path.rpartition("/")[2]) for path in paths]
 
-    def scan(self, version: int | None = None) -> str:
-        """A DuckDB table expression over the rows of a version: `SELECT ... FROM {scan}`; columns not yet there are null."""
+    def scan(self, version: int | None = None, *, within: Within | None = None) -> str:
+        """A DuckDB table expression over the rows of a version: `SELECT ... FROM {scan}`; columns not yet there are null.
+
+        With `within`, over the files that may hold such rows (always one at least): other rows are among them.
+        """
         # `=` in a path is no partition, and * ? [ are no patterns.
-        paths = (re.sub(r"([*?\[])", r"[\1]", path).replace("'", "''") for path in self.files(version))
+        files = self.files(version, within=within) or self.files(version)[:1]
+        paths = (re.sub(r"([*?\[])", r"[\1]", path).replace("'", "''") for path in files)
         listed = ", ".join(f"'{path}'" for path in paths)
         return f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
 
@@ -154,3 +166,17 @@ class Table:
             yield
         finally:
             os.close(handle)
+
+
+def _holding(table: DeltaTable, within: Within) -> list[str]:
+    """The files that may hold rows of a span, by the smallest and largest value that Delta notes of each."""
+    column, start, end = within
+    added = pa.table(table.get_add_actions(flatten=True))
+    if f"min.{column}" in added.column_names:
+        kind = added.schema.field(f"min.{column}").type
+        outside = pc.or_(
+            pc.greater_equal(added[f"min.{column}"], pa.scalar(end, kind)),
+            pc.less(added[f"max.{column}"], pa.scalar(start, kind)),
+        )
+        added = added.filter(pc.invert(pc.fill_null(outside, False)))
+    return [str(path) for path in added["path"].to_pylist()]
