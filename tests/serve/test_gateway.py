@@ -306,6 +306,16 @@ def test_a_replay_is_sent_once_however_often_it_is_asked_for(yard):
     assert len(yard.store.read(Segment)) == 1
 
 
+def test_a_replay_killed_before_its_turn_ended_goes_on_with_answers_and_shadows_whole(yard):
+    yard.deploy(shadows={"challenger": (CHALLENGER, 1.0)})
+    table = pa.table({"temp": [1.0, 2.0], "stops": [1, 1]})
+    for _ in range(2):
+        gateway = yard.gateway(companions={"late-api": {"static": CHAMPION}})
+        gateway.replay("late-api", table, request_id="sim-1", routing_keys=["a", "b"], times=[yard.clock.now()] * 2)
+    found = [(each["arm"], each["row"]) for each in logged(yard, gateway).to_pylist()]
+    assert sorted(found) == [(arm, row) for arm in ("challenger", "champion", "static") for row in (0, 1)]
+
+
 def test_an_unknown_deployment_is_not_found(yard, row):
     with pytest.raises(Refusal) as refused:
         yard.gateway().predict("late-api", rows=[row()])

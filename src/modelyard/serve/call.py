@@ -13,6 +13,7 @@ from modelyard.serve import policy, predicting
 from modelyard.serve.answer import Answer
 from modelyard.serve.board import Board
 from modelyard.serve.columns import Column, Raw, typed
+from modelyard.serve.frames import Entry
 from modelyard.serve.ledger import Ledger
 from modelyard.serve.log import Spool
 from modelyard.serve.refusal import pointer
@@ -40,7 +41,10 @@ class Part:
 
 @dataclass
 class Call:
-    """One request on its way. `chosen`: the client chose the id; `digest` of the body tells a repeat from a reuse."""
+    """One request on its way. `chosen`: the client chose the id; `digest` of the body tells a repeat from a reuse.
+
+    `held` takes the entries of a call that writes answers and shadows at once; None when each is written by itself.
+    """
 
     board: Board
     clock: Clock
@@ -66,6 +70,7 @@ class Call:
     parts: list[Part] = field(default_factory=list)
     typed: dict[tuple[str, str], Column] = field(default_factory=dict)
     answer: Answer | None = None
+    held: list[Entry] | None = None
 
     @property
     def replayed(self) -> bool:

@@ -20,7 +20,7 @@ from modelyard.digest import canonical
 from modelyard.errors import YardError
 from modelyard.records import Deployment
 from modelyard.serve import board as boards
-from modelyard.serve import feedback, log, pipeline
+from modelyard.serve import entries, feedback, log, pipeline
 from modelyard.serve.answer import Answer
 from modelyard.serve.board import Board
 from modelyard.serve.call import Call
