@@ -19,7 +19,7 @@ from modelyard.features.shape import Known, known_since, later_columns
 from modelyard.features.sql import identifier
 from modelyard.features.sql import moment as literal
 from modelyard.spec.load import Project
-from modelyard.spec.sources import stat
+from modelyard.spec.sources import Files, stat
 from modelyard.spec.types import Source, TimeSql
 
 TIME = "__time"
@@ -53,15 +53,7 @@ def open_source(
     CSV files are parsed once into `cache`. DataError names the file, what is wrong and what to do.
     """
     source, where = project.spec.sources[name], f"source {name}"
-    try:
-        listed = stat(project.data, source)
-    except DataError as error:
-        raise DataError(error.message, where=where, hint=error.hint) from error
-    files = [open_file(connection, Path(path), source, cache=cache, where=where) for path in listed.paths]
-    _check_rows(connection, files, where=where)
-    union, files = _visible_union(connection, files, source, as_of=as_of, where=where)
-    warnings = list(union.warnings)
-    time = _time(connection, union, source, where=where, warnings=warnings)
+    listed, files, union, time, warnings = _read_together(connection, project, name, as_of=as_of, cache=cache)
     known_at = tuple(Known.declared(known) for known in source.known_at)
     select, since = _masked(connection, union, source, known_at, time, as_of=as_of, where=where, warnings=warnings)
     visible = f" WHERE {TIME} <= {literal(as_of)}" if time else ""
@@ -97,8 +89,30 @@ def newest(project: Project, name: str, *, as_of: datetime, cache: Path | None =
     Without a `cache` (a store's files/cache) CSV files are parsed for this call alone.
     """
     with tempfile.TemporaryDirectory() as folder, duck.connect() as connection:
-        opened = open_source(connection, project, name, as_of=as_of, cache=cache or Path(folder))
-        return opened.newest
+        _, _, union, time, _ = _read_together(connection, project, name, as_of=as_of, cache=cache or Path(folder))
+        if time is None:
+            return None
+        with duck.explained("the rows cannot be read", where=f"source {name}", hint="Look at `types` and `time`."):
+            moments = f"SELECT {time} AS {TIME} FROM {union.relation}"
+            asked = f"SELECT max({TIME}) AS newest FROM ({moments}) WHERE {TIME} <= {literal(as_of)}"
+            found: datetime | None = duck.row(connection, asked)["newest"]
+        return found
+
+
+def _read_together(
+    connection: duckdb.DuckDBPyConnection, project: Project, name: str, *, as_of: datetime, cache: Path
+) -> tuple[Files, list[File], Union, str | None, list[str]]:
+    """A source's files as listed and as read, all of them as one relation, SQL of its rows' time, and warnings."""
+    source, where = project.spec.sources[name], f"source {name}"
+    try:
+        listed = stat(project.data, source)
+    except DataError as error:
+        raise DataError(error.message, where=where, hint=error.hint) from error
+    files = [open_file(connection, Path(path), source, cache=cache, where=where) for path in listed.paths]
+    _check_rows(connection, files, where=where)
+    union, files = _visible_union(connection, files, source, as_of=as_of, where=where)
+    warnings = list(union.warnings)
+    return listed, files, union, _time(connection, union, source, where=where, warnings=warnings), warnings
 
 
 def _check_rows(connection: duckdb.DuckDBPyConnection, files: Sequence[File], *, where: str) -> None:

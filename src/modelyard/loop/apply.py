@@ -194,6 +194,7 @@ def train(work: Work, name: str, why: str, request: int | None) -> str:
             why=why,
             request=request,
             progress=lambda text: yard.progress(f"~{entity}: {text}"),
+            tracked=not yard.simulated,  # what is only played is no run of anybody's experiments
         )
     except YardError as error:
         close_requests(yard, name, "failed", str(error), work.held)

@@ -73,10 +73,11 @@ def build_model(
     why: str = "",
     request: int | None = None,
     progress: Progress | None = None,
+    tracked: bool = True,
 ) -> Outcome:
     """Train, judge and release the model `name` on what was known at `as_of`, from the newest versions of its data.
 
-    Checks that fail raise nothing: `release` is None then. DataError when the rows cannot be trained on, UserCodeError
+    `tracked`: the run goes to MLflow too. Checks that fail raise nothing: `release` is None then. DataError when the rows cannot be trained on, UserCodeError
     when the function fails; a failed run is recorded, and the last good release stands.
     """
     say = progress or (lambda text: None)
@@ -89,13 +90,14 @@ def build_model(
         return _judge_known(store, engine, project, trial, known, actor=actor, fence=fence, why=why)
     run = _started(store, trial, identity, actor=actor, fence=fence, why=why, request=request)
     try:
-        version, judged, artefact = _build(store, project, trial, body, identity, engine, actor, say)
+        version, judged, artefact = _build(store, project, trial, body, identity, engine, actor, say, tracked)
         run, version = _finished(store, run, version, judged, actor=actor, fence=fence)
     except YardError as error:
         _failed(store, run, error, actor=actor, fence=fence)
         raise
     released = _release(store, trial, version, judged, actor=actor, fence=fence, why=why)
-    _track(store, run, version, artefact, actor=actor)
+    if tracked:
+        _track(store, run, version, artefact, actor=actor)
     clear(store, _job(trial, identity))
     return Outcome(version, judged.verdicts, released)
 
@@ -161,10 +163,11 @@ def _build(
     engine: Engine,
     actor: str,
     say: Progress,
+    tracked: bool,
 ) -> tuple[Version, Judged, Fitted]:
     """Fit, judge, compile and profile; returns the version as it will be recorded."""
     say(f"fitting on {len(trial.rows):,} rows")
-    with meanwhile(store):
+    with meanwhile(store, tracked=tracked):
         fits = _fit(store, engine, trial, body, identity)
     cut, released = fits["cut"], fits.get("all", fits["cut"])
     say(f"judging on {len(trial.cut.test):,} rows")

@@ -12,9 +12,9 @@ from modelyard.train import tracking
 
 
 @contextmanager
-def meanwhile(store: Store) -> Iterator[None]:
+def meanwhile(store: Store, *, tracked: bool) -> Iterator[None]:
     """Within the block, a thread loads what judging, compiling and tracking will need; done when the block ends."""
-    thread = threading.Thread(target=_load, args=(store,), name="warm", daemon=True)
+    thread = threading.Thread(target=_load, args=(store, tracked), name="warm", daemon=True)
     thread.start()
     try:
         yield
@@ -22,6 +22,7 @@ def meanwhile(store: Store) -> Iterator[None]:
         thread.join()
 
 
-def _load(store: Store) -> None:
+def _load(store: Store, tracked: bool) -> None:
     models.warm()
-    tracking.warm(store)
+    if tracked:
+        tracking.warm(store)

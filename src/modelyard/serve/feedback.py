@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from modelyard.records import Label
@@ -19,7 +19,7 @@ from modelyard.serve.refusal import MOST_FAULTS, Fault, Refusal, of_faults, poin
 from modelyard.serve.releases import Served
 from modelyard.store import Store, Transaction
 
-_MICROS = 1_000_000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NAMES = {"request_id", "row", "key", "label", "time", "correct"}
 _CHUNK = 10_000
 
@@ -150,7 +150,7 @@ def _time(value: Any, now: datetime) -> datetime:
         if type(value) is str:
             value = datetime.fromisoformat(value)
         elif type(value) is int:
-            value = datetime.fromtimestamp(value // _MICROS, UTC).replace(microsecond=value % _MICROS)
+            value = _EPOCH + timedelta(microseconds=value)
         if isinstance(value, datetime):
             return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
     except (ValueError, OverflowError, OSError):

@@ -7,6 +7,7 @@ import math
 import re
 import types
 import typing
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any, Literal, TypeVar
@@ -73,12 +74,15 @@ def time_text(value: datetime) -> str:
     >>> time_text(datetime(2013, 4, 1, tzinfo=UTC))
     '2013-04-01 00:00:00.000000'
     """
-    return value.replace(tzinfo=None).isoformat(sep=" ", timespec="microseconds")
+    return value.isoformat(sep=" ", timespec="microseconds")[:26]  # without the zone
 
 
 def json_text(value: Any) -> str:
     """A JSON column's text: key order kept, NaN refused."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return _ENCODER.encode(value)
+
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 # One order of text everywhere: by code point, as Python and SQLite have it.
@@ -181,10 +185,9 @@ _TABLES = {kind: _table(kind) for kind in KINDS}
 
 def values(record: Record) -> dict[str, Any]:
     """A record's columns as the database takes them, without `id`. InputError names a value that no database would keep."""
+    kind = type(record)
     return {
-        name: checked(type(record), column, getattr(record, name))
-        for name, column in columns(type(record)).items()
-        if name != "id"
+        name: checked(kind, column, getattr(record, name)) for name, column in columns(kind).items() if name != "id"
     }
 
 
@@ -195,9 +198,12 @@ def from_row(kind: type[R], row: sa.Row[Any]) -> R:
 
 def checked(kind: type[Record], column: Column, value: Any) -> Any:
     """`value` as both databases keep it alike, or InputError: naive time, NUL, lone surrogate, NaN, more than 64 bits."""
+    # Most values are as plain as they can be; labels come by the thousand.
+    if value.__class__ is column.kind and _PLAIN[column.kind](value):
+        return value
     where = f"{kind.__name__}.{column.name}"
     if column.is_json:
-        return checked_json(where, value)
+        return value if value.__class__ in _PLAIN_JSON else checked_json(where, value)
     if value is None:
         if column.nullable:
             return None
@@ -279,3 +285,14 @@ def _holds_nul(value: Any) -> bool:
 
 
 _CHECKS = {str: _checked_text, int: _checked_int, float: _checked_float, bool: _checked_bool, datetime: _checked_time}
+# What passes its check unchanged, told at a glance.
+_PLAIN: dict[Any, Callable[[Any], bool]] = {
+    str: lambda value: value.isascii() and "\0" not in value,
+    int: lambda value: -(2**63) <= value < 2**63,
+    float: math.isfinite,
+    bool: lambda value: True,
+    datetime: lambda value: value.tzinfo is UTC,
+    dict: lambda value: False,
+    list: lambda value: False,
+}
+_PLAIN_JSON = (bool, int, type(None))

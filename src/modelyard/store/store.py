@@ -192,8 +192,10 @@ class Transaction:
     def add_all(self, records: Iterable[Record]) -> int:
         """Record many facts, of one kind or several, at once and return how many; all or none of them (Conflict)."""
         rows: dict[type[Record], list[dict[str, Any]]] = {}
+        stamp = dict(zip(("project", "env"), self._scope, strict=True))
         for record in records:
-            rows.setdefault(type(record), []).append(schema.values(self._stamped(record)))
+            _writable(type(record))
+            rows.setdefault(type(record), []).append(schema.values(record) | stamp)
         if not rows:
             return 0
         with statement(self._connection, " or ".join(sorted(kind.__name__ for kind in rows))):
