@@ -77,8 +77,9 @@ def build_model(
 ) -> Outcome:
     """Train, judge and release the model `name` on what was known at `as_of`, from the newest versions of its data.
 
-    `tracked`: the run goes to MLflow too. Checks that fail raise nothing: `release` is None then. DataError when the rows cannot be trained on, UserCodeError
-    when the function fails; a failed run is recorded, and the last good release stands.
+    `tracked`: the run goes to MLflow too. Checks that fail raise nothing: `release` is None then. DataError when the
+    rows cannot be trained on, UserCodeError when the function fails; a failed run is recorded, and the last good
+    release stands.
     """
     say = progress or (lambda text: None)
     say("joining rows")
