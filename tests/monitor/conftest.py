@@ -74,6 +74,16 @@ class World:
         self.reference = store.blobs.put(canonical(reference.to_json()))
         self.release(CHAMPION, 1)
 
+    def weekly(self) -> None:
+        """Serve a release that learnt 24 rows a day, in whose inputs the weekday is."""
+        times = [START - DAY * 70 + DAY * (i / 24) for i in range(70 * 24)]
+        table = self.table(rows(self.rng, len(times)))
+        table = table.append_column("weekday", pa.array([at.isoweekday() for at in times]))
+        reference = Profile.of(table, time=pa.array(times, pa.timestamp("us", "UTC")))
+        self.reference = self.store.blobs.put(canonical(reference.to_json()))
+        with self.store.transaction(actor="test", action="release.changed", subject="late@1") as transaction:
+            transaction.change(Release, {"digest": CHAMPION}, body={"reference": self.reference})
+
     def table(self, made: dict[str, np.ndarray]) -> pa.Table:
         """What a reference holds: the inputs, and the prediction."""
         return pa.table({name: made[name] for name in ("distance", "kind", "prediction")})
@@ -97,7 +107,16 @@ class World:
             if not transaction.change(Deployment, {"name": "api"}, routes=routes):
                 transaction.add(Deployment(name="api", model="late", revision=1, routes=routes, at=START))
 
-    def serve(self, day: int, n: int = 150, *, labels: bool = True, release: str = CHAMPION, **change: Any) -> None:
+    def serve(
+        self,
+        day: int,
+        n: int = 150,
+        *,
+        labels: bool = True,
+        release: str = CHAMPION,
+        weekday: bool = False,
+        **change: Any,
+    ) -> None:
         """Log the answers of one day, and their labels a day later."""
         made = rows(self.rng, n, **change)
         begin = START + DAY * day
@@ -120,6 +139,8 @@ class World:
         table = pa.table({**logged}).cast(pa.schema([COLUMNS.field(name) for name in logged]))
         table = table.append_column("in.distance", pa.array(made["distance"]))
         table = table.append_column("in.kind", pa.array(made["kind"]))
+        if weekday:
+            table = table.append_column("in.weekday", pa.array([each.isoweekday() for each in at]))
         version = self.store.table("predictions/api").append(table, once=name)
         with self.store.transaction(actor="test", action="log.moved", subject="deployment.api") as transaction:
             transaction.add(

@@ -146,3 +146,13 @@ def test_show_gives_the_newest_first(world, declared):
 def test_an_unknown_monitor_is_named(world, declared):
     with pytest.raises(NotFound, match="health"):
         monitor.observe(world.store, declared(), "helth", now=START, actor="test")
+
+
+def test_the_days_of_a_release_that_began_midweek_are_no_drift_of_the_weekday(world, declared):
+    world.weekly()
+    seen = {}
+    for day in range(12):
+        world.serve(day, 24, weekday=True)
+        seen[day + 1] = look(world, declared(window=DAY * 28, min_rows=48), day + 1)["drift"]
+    assert [day for day, each in seen.items() if each.level == "insufficient_data"] == [1, 2, 3, 4, 5, 6]
+    assert [each.level for day, each in seen.items() if day > 6] == ["ok"] * 6

@@ -173,3 +173,17 @@ def test_a_true_change_still_alarms_in_a_stream_with_weather(year):
     rows = rows.set_column(rows.column_names.index("temperature"), "temperature", hot)
     found = compare(reference, Profile.of(rows, reference), span=timedelta(days=7).total_seconds())
     assert [(r.column, r.verdict) for r in found if r.verdict != "ok"][:1] == [("temperature", "page")]
+
+
+def test_values_that_lie_close_together_may_move_by_little():
+    rng = np.random.default_rng(8)
+    busy = rng.random(20_000) < 0.4
+    sales = np.where(busy, rng.normal(1_000, 400, 20_000), rng.normal(5, 3, 20_000))
+    reference = Profile.of(pa.table({"sales": sales}))
+
+    def verdict(moved):
+        return compare(reference, Profile.of(pa.table({"sales": moved[:5_000]}), reference))[0]
+
+    slight = verdict(np.where(busy, sales, sales + 6))
+    assert slight.psi > 1 and slight.verdict == "info"
+    assert verdict(np.where(busy, sales * 1.2, sales)).verdict in ("warn", "page")

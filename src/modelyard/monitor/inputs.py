@@ -20,6 +20,7 @@ KINDS: dict[str, tuple[str, ...]] = {
 }
 """The kinds of observation, and the kinds of finding that each is made of: every one has another cure."""
 SHOWN = 5
+WEEK = timedelta(days=7)
 ALMOST = 1.1
 """A window this factor short of a known width still counts as one: its first or last hours may lack traffic."""
 
@@ -34,7 +35,7 @@ def look(store: Store, monitor: Monitor, now: datetime) -> list[Seen]:
     if release is None or known is None:
         why = "no release serves yet" if release is None else "the release has no profile of its training rows"
         return [unknown(kind, why) for kind in kinds]
-    found = segments.stretches(store, monitor.deployment, release, now - monitor.window, now)
+    found = _in_whole_weeks(store, monitor, release, now)
     window = Profile.merge([each.profile for each in found])
     if window.rows < monitor.min_rows:
         name = f"{release.model}@{release.number}"
@@ -47,6 +48,19 @@ def look(store: Store, monitor: Monitor, now: datetime) -> list[Seen]:
         why = f"{name} answered for {_days(span)} in the window; what is usual is known of {_days(known.narrowest)}"
         return [unknown(kind, why, rows=window.rows, release=release.digest) for kind in kinds]
     return judge(monitor, release, known, window, span=span, kinds=kinds)
+
+
+def _in_whole_weeks(store: Store, monitor: Monitor, release: Release, now: datetime) -> list[segments.Stretch]:
+    """What the release answered in the window; of more than a week only whole weeks: ten days may hold four days of
+    weekend."""
+    found = segments.stretches(store, monitor.deployment, release, now - monitor.window, now)
+    if not found:
+        return found
+    since = now - min(each.start for each in found)
+    weeks = since // WEEK
+    if weeks == 0 or since == weeks * WEEK:
+        return found
+    return segments.stretches(store, monitor.deployment, release, now - weeks * WEEK, now)
 
 
 def _days(span: timedelta) -> str:

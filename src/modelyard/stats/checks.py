@@ -8,7 +8,7 @@ from typing import Literal
 
 from modelyard.stats import natural
 from modelyard.stats.category import CategoryLayout
-from modelyard.stats.distance import Layout, beyond, comparable, heap, share
+from modelyard.stats.distance import Layout, beyond, comparable, heap, moved, share
 from modelyard.stats.natural import Natural
 from modelyard.stats.numeric import BUCKETS, NumberLayout
 from modelyard.stats.profile import TURNOVER, Column, Profile
@@ -18,6 +18,8 @@ from modelyard.stats.tally import Tally
 Level = Literal["ok", "info", "warn", "page"]
 SHARE_WARN, SHARE_PAGE = 0.02, 0.10
 INFO = 0.02
+SLIGHT = 0.05
+"""An average move by less than this many (robust) standard deviations is no alarm, whatever the PSI."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,16 @@ def _number(layout: NumberLayout, reference: Tally, window: Tally, usual: Natura
 def _shift(layout: Layout, reference: Tally, window: Tally, usual: Natural, limits: Limits) -> Finding:
     cells = comparable(layout, reference, window)
     effect, limit = psi(*cells), usual.limit("shift", limits.alpha) ** 2
-    return Finding("distribution", "shift", effect, chi_squared(*cells), _psi_level(effect, limit, limits), usual=limit)
+    level = _psi_level(effect, limit, limits)
+    if level in ("warn", "page") and _slight(layout, reference, window):
+        level = "info"
+    return Finding("distribution", "shift", effect, chi_squared(*cells), level, usual=limit)
+
+
+def _slight(layout: Layout, reference: Tally, window: Tally) -> bool:
+    """Whether a measured column hardly moved on its own scale: where many values lie close together, the least step
+    takes them from one quantile bin to the next. Whole numbers may be codes, whose neighbours are strangers."""
+    return isinstance(layout, NumberLayout) and layout.kind == "number" and moved(layout, reference, window) < SLIGHT
 
 
 def _digits(reference: Tally, window: Tally, usual: Natural, limits: Limits) -> Finding:

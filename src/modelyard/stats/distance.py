@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
+from modelyard.stats import numeric
 from modelyard.stats.category import TAIL, CategoryLayout
 from modelyard.stats.numeric import NumberLayout
 from modelyard.stats.significance import psi
 from modelyard.stats.tally import Counts, Tally
 
 Layout = NumberLayout | CategoryLayout
+IQR_OF_NORMAL = 1.349
 
 
 def distances(layout: Layout, reference: Tally, window: Tally) -> dict[str, float]:
@@ -48,6 +51,34 @@ def comparable(layout: Layout, reference: Tally, window: Tally) -> tuple[Counts,
     if before[rare].any():
         after[rare] += window.cells[-TAIL:]
     return before, after
+
+
+def moved(layout: NumberLayout, reference: Tally, window: Tally) -> float:
+    """How far values moved on average (the Wasserstein distance), in robust standard deviations of the reference.
+
+    What is known from counts at the edges of bins, at least: rows that crossed one edge of a bin but not the other may
+    have come to rest behind it. Infinite where half of the reference is one value, so that it has no such scale.
+    """
+    middle, spread = numeric.quantiles(reference, layout), numeric.deviation(reference, layout)
+    if middle is None or spread is None or window.count == 0 or len(layout.edges) < 2:
+        return np.inf
+    scale = min(spread, (middle[-1] - middle[0]) / IQR_OF_NORMAL)
+    if scale <= 0:
+        return np.inf
+    edges = np.array(layout.edges)
+    crossed = _below(layout, window, edges) - _below(layout, reference, edges)
+    same = np.sign(crossed[1:]) == np.sign(crossed[:-1])
+    through = np.where(same, np.minimum(np.abs(crossed[1:]), np.abs(crossed[:-1])), 0.0)
+    beyond_ends = sum(n * max(edges[0] - size, size - edges[-1], 0.0) for size, n in numeric.far(window))
+    return float((through * np.diff(edges)).sum() + beyond_ends / window.count) / scale
+
+
+def _below(layout: NumberLayout, tally: Tally, edges: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The share of values below each edge."""
+    bins = len(edges) - 1
+    heavy, counts = np.array(layout.heavy), tally.cells[bins + 2 :]
+    rows = np.cumsum(tally.cells[: bins + 1]) + (counts[None, :] * (heavy[None, :] < edges[:, None])).sum(axis=1)
+    return rows / tally.count
 
 
 def share(part: float, whole: float) -> float:

@@ -238,11 +238,19 @@ def _points(tally: Tally, layout: NumberLayout) -> list[tuple[float, float, int]
         if n
     ]
     points += [(value, value, int(n)) for value, n in zip(layout.heavy, tally.cells[bins + 2 :], strict=True) if n]
+    points += [(size, size, n) for size, n in far(tally)]
+    return points
+
+
+def far(tally: Tally) -> list[tuple[float, int]]:
+    """Values outside the reference's range, within 5% of their size, with their numbers of rows."""
+    if tally.low is None or tally.high is None:
+        return []
+    found = []
     for key, n in tally.outside.items():
         sign, power = map(int, key.split(","))
-        size = min(max(sign * float(np.exp((power - 0.5) * _GROWTH)), tally.low), tally.high)
-        points.append((size, size, n))
-    return points
+        found.append((min(max(sign * float(np.exp((power - 0.5) * _GROWTH)), tally.low), tally.high), n))
+    return found
 
 
 def mean(tally: Tally, layout: NumberLayout) -> float | None:
