@@ -20,7 +20,9 @@ from modelyard.loop.ground import latest_versions
 from modelyard.serve import Gateway
 from modelyard.spec import Project
 from modelyard.spec.fingerprints import fingerprints
-from modelyard.store import open_store
+from modelyard.store import Store, open_store
+
+PATIENCE = 3600.0
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,11 @@ def _micros(column: pa.ChunkedArray) -> np.ndarray:
 def load(project: Project, home: Path, *, until: datetime, actor: str, engine: LocalEngine) -> dict[str, History]:
     """Build the whole history of every deployment's model as known at `until`, in a memory of its own under `home`."""
     store = open_store(home, project=project.spec.project, env="history", clock=SimulatedClock(until))
+    with store.lease("history", wait=PATIENCE):
+        return _load(store, project, until=until, actor=actor, engine=engine)
+
+
+def _load(store: Store, project: Project, *, until: datetime, actor: str, engine: LocalEngine) -> dict[str, History]:
     parts = fingerprints(project)
     models = sorted({deployment.model for deployment in project.spec.deployments.values()})
     histories = {}

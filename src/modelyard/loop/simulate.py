@@ -25,7 +25,7 @@ from modelyard.loop.tick import tick
 from modelyard.loop.variants import vary
 from modelyard.loop.yard import Yard
 from modelyard.records import Mark, Release
-from modelyard.serve import Gateway
+from modelyard.serve import Gateway, discard
 from modelyard.spec import Project
 from modelyard.spec.fingerprints import fingerprints
 from modelyard.spec.sources import stat
@@ -168,6 +168,8 @@ def turn_all(
     )
     mark = store.one(Mark, name="step")
     finished = mark.value["finished"] if mark is not None else 0
+    for name in histories:
+        discard(store, name)
     sent: dict[str, list[tuple[str, slice]]] = {name: [] for name in histories}
     steps = list(intervals(question.start, question.end, question.step))
     try:

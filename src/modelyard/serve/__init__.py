@@ -5,7 +5,7 @@ from __future__ import annotations
 from modelyard.serve.answer import Answer
 from modelyard.serve.feedback import FeedbackResult
 from modelyard.serve.gateway import Gateway
-from modelyard.serve.moving import move
+from modelyard.serve.moving import discard, move
 from modelyard.serve.refusal import Fault, Refusal
 
-__all__ = ["Answer", "Fault", "FeedbackResult", "Gateway", "Refusal", "move"]
+__all__ = ["Answer", "Fault", "FeedbackResult", "Gateway", "Refusal", "discard", "move"]

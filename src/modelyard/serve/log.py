@@ -16,20 +16,15 @@ from pathlib import Path
 
 from modelyard.clock import RealClock
 from modelyard.serve.frames import Entry, Shape, pack
-from modelyard.serve.moving import move
+from modelyard.serve.moving import directory, move
 from modelyard.serve.refusal import Refusal
-from modelyard.store import Store, durable
+from modelyard.store import durable
 
 __all__ = ["Spool", "directory", "move"]
 
 ROTATE_BYTES = 64 << 20
 ROTATE_SECONDS = 5.0
 BUFFER_BYTES = 64 << 10
-
-
-def directory(store: Store, deployment: str) -> Path:
-    """Where the segments of a deployment are."""
-    return store.files / "log" / store.project / store.env / deployment
 
 
 class Spool:

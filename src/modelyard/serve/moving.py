@@ -21,7 +21,7 @@ import pyarrow.parquet as parquet
 from modelyard.clock import RealClock
 from modelyard.records import Segment
 from modelyard.serve import frames
-from modelyard.store import Held, Store, durable
+from modelyard.store import Held, Store, durable, predictions
 
 REMEMBER_SECONDS = 600.0
 
@@ -31,7 +31,7 @@ def move(store: Store, name: str, *, fence: Held | None = None, actor: str = "sy
 
     Returns what is new. LeaseLost when `fence` has moved on.
     """
-    place = store.files / "log" / store.project / store.env / name
+    place = directory(store, name)
     moved = []
     for path in sorted(place.glob("*.log")):
         with _closed(path) as closed:
@@ -40,6 +40,28 @@ def move(store: Store, name: str, *, fence: Held | None = None, actor: str = "sy
                 moved += [segment] if segment else []
     _forget(place)
     return moved
+
+
+def discard(store: Store, name: str) -> None:
+    """Drop the segments that a killed replay left behind, so that what they hold is asked again, shadows and all.
+
+    Nobody was given these answers: only a simulation may do this. What is in the table already stays, and is moved to
+    its end.
+    """
+    for path in sorted(directory(store, name).glob("*.log")):
+        with _closed(path) as closed:
+            if not closed:
+                continue
+            asked = {each.frame.id for each in frames.read(path) if isinstance(each.frame, frames.Entry)}
+            if predictions.rows_of_requests(store, name, sorted(asked)):
+                _move(store, name, path, None, "system")
+            else:
+                path.unlink()
+
+
+def directory(store: Store, deployment: str) -> Path:
+    """Where the segments of a deployment are."""
+    return store.files / "log" / store.project / store.env / deployment
 
 
 @contextmanager

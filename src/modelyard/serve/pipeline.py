@@ -115,7 +115,12 @@ def run(call: Call) -> Answer:
 
 
 def shadow(call: Call) -> None:
-    """What nobody waits for: the releases in shadow answer the same rows and are logged beside them."""
+    """What nobody waits for: the releases in shadow answer the same rows and are logged beside them.
+
+    Nothing for a request that was answered before: its shadows were computed then.
+    """
+    if not call.parts:
+        return
     for part in _shadows(call):
         began = call.clock.monotonic()
         part.faults = type_faults(call, part, call.board.loaded[part.arm.release].served.inputs)
