@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Protocol
 
 from modelyard.api.context import Context
@@ -44,10 +43,14 @@ class Remote:
 
     def _call(self, operation: str, **arguments: Any) -> Any:
         from modelyard.api.client import call
+        from modelyard.api.routes import here_only
 
-        local = [name for name, value in arguments.items() if isinstance(value, Path)]
-        if local:
-            raise InputError(f"{operation} works on files of this machine", hint="Unset YARD_URL, or use the HTTP API.")
+        if here_only(operation):
+            what = operation.replace("_", " ")
+            raise InputError(
+                f"`{what}` reads and writes files of this machine, and YARD_URL points elsewhere",
+                hint="Unset YARD_URL; for predictions and labels ask the gateway over HTTP.",
+            )
         return call(self._url, operation, arguments, actor=self._actor)
 
 

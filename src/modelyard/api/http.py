@@ -23,6 +23,7 @@ from modelyard.api.context import Context
 from modelyard.api.routes import OPERATIONS, Operation, find
 from modelyard.errors import InputError, SpecError, UserCodeError, YardError
 
+LONGEST_NAME = 200
 OBJECTS = {"frozen"}
 LOOPBACK = {"127.0.0.1", "localhost", "[::1]", "::1"}
 
@@ -58,7 +59,7 @@ def _route(app: FastAPI, context: Context, operation: Operation) -> None:
         unknown = sorted(set(arguments) - accepted)
         if unknown:
             raise InputError(f"unknown argument {unknown[0]!r}", hint=f"There are: {', '.join(sorted(accepted))}.")
-        missing = sorted(_required(function) - set(arguments))
+        missing = sorted(name for name in _required(function) if arguments.get(name) is None)
         if missing:
             raise InputError(f"argument {missing[0]!r} is missing")
         acting = replace(context, actor=_actor(request) or context.actor)
@@ -90,6 +91,8 @@ def _typed(function: Any, arguments: dict[str, Any]) -> dict[str, Any]:
                 typed[name] = int(value)
             except (TypeError, ValueError):
                 raise InputError(f"argument {name!r} is not a whole number") from None
+            if not 0 < typed[name] < 2**31:
+                raise InputError(f"argument {name!r} is out of bounds", hint="Give a number from 1.")
         elif isinstance(parameter.default, tuple):
             if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
                 raise InputError(f"argument {name!r} is not a list of texts")
@@ -104,7 +107,12 @@ def _typed(function: Any, arguments: dict[str, Any]) -> dict[str, Any]:
 
 def _actor(request: Request) -> str:
     """Who acts, as the client says; HTTP headers hold only some characters, so the client percent-encodes the others."""
-    return unquote(request.headers.get("X-Yard-Actor", ""))
+    actor = unquote(request.headers.get("X-Yard-Actor", ""))
+    if len(actor) > LONGEST_NAME or not actor.isprintable():
+        raise InputError(
+            f"X-Yard-Actor names nobody: at most {LONGEST_NAME} printable characters", hint="See YARD_ACTOR."
+        )
+    return actor
 
 
 async def _only_from_here(request: Request, following: Any) -> Response:

@@ -45,6 +45,11 @@ OPERATIONS = (
 )
 
 
+def here_only(name: str) -> bool:
+    """Whether an operation works on files beside the caller, so that it has no route."""
+    return any(operation.name == name and not operation.remote for operation in OPERATIONS)
+
+
 def find(name: str) -> Callable[..., Any]:
     """The function of an operation."""
     for operation in OPERATIONS:

@@ -378,7 +378,7 @@ def audit() -> None:
 
 
 @audit.command("list")
-@click.option("--limit", type=click.IntRange(1), default=50, show_default=True)
+@click.option("--limit", type=click.IntRange(1, 2**31 - 1), default=50, show_default=True)
 @words
 def audit_list(said: Words, limit: int) -> None:
     """The newest entries."""
