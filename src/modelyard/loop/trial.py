@@ -23,7 +23,7 @@ from modelyard.spec.load import Project
 from modelyard.spec.lock import environment
 from modelyard.spec.types import Model, Spec
 from modelyard.store import Store
-from modelyard.train import Cut
+from modelyard.train import Cut, leak
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,6 +95,7 @@ def prepare(
     start = as_of - model.window if model.window else None
     frame = data.training_frame(store, spec, name, dataset=dataset, views=views, as_of=as_of, start=start)
     cut = train.split(frame, model.split, as_of=as_of, seed=model.seed)
+    leak.refuse_copies(frame.table, frame.inputs, model.target, cut.train, where=f"model.{name}")
     used = cut.all if model.split.refit == "all" else cut.train
     known = frame.table.take(pa.array(used))
     described = signature.infer(known, frame.inputs, model.target, model.task, model.positive)
