@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,22 @@ def connect(spill: Path | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
     finally:
         connection.close()
+
+
+@contextmanager
+def ask() -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection for a small question, to an instance that the process keeps: a new one takes longer to start.
+
+    Not for SQL of a project: `shut` would close the instance for everybody.
+    """
+    with _instance().cursor() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        yield connection
+
+
+@cache
+def _instance() -> duckdb.DuckDBPyConnection:
+    return duckdb.connect(":memory:", config=_OPTIONS)
 
 
 def shut(connection: duckdb.DuckDBPyConnection, files: list[str]) -> None:

@@ -88,7 +88,7 @@ def newest(project: Project, name: str, *, as_of: datetime, cache: Path | None =
 
     Without a `cache` (a store's files/cache) CSV files are parsed for this call alone.
     """
-    with tempfile.TemporaryDirectory() as folder, duck.connect() as connection:
+    with tempfile.TemporaryDirectory() as folder, duck.ask() as connection:
         _, _, union, time, _ = _read_together(connection, project, name, as_of=as_of, cache=cache or Path(folder))
         if time is None:
             return None

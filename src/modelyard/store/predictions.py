@@ -142,7 +142,8 @@ def _connect() -> Iterator[duckdb.DuckDBPyConnection]:
 
 @cache
 def _instance() -> duckdb.DuckDBPyConnection:
-    return duckdb.connect(":memory:")
+    # Windows are small: threads that wait for each other cost more than they save.
+    return duckdb.connect(":memory:", config={"threads": 1})
 
 
 def _table(result: duckdb.DuckDBPyConnection) -> pa.Table:
