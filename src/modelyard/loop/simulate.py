@@ -11,16 +11,17 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from modelyard import release
+from modelyard import __version__, release
 from modelyard.clock import SimulatedClock
 from modelyard.digest import digest
 from modelyard.engines.local import LocalEngine
 from modelyard.errors import InputError, Refused
 from modelyard.loop import apply as applying
-from modelyard.loop import replay, scoreboard, story
+from modelyard.loop import parallel, replay, scoreboard, story
 from modelyard.loop.tick import tick
 from modelyard.loop.variants import vary
 from modelyard.loop.yard import Yard
@@ -49,6 +50,7 @@ class Question:
         sources = {name: stat(self.project.data, source).digest for name, source in self.project.spec.sources.items()}
         return digest(
             {
+                "modelyard": __version__,
                 "spec": self.project.spec.model_dump(mode="json", by_alias=True),
                 "fingerprints": fingerprints(self.project),
                 "sources": sources,
@@ -76,12 +78,12 @@ def simulate(
     if end <= start:
         raise InputError(f"--to {end:%Y-%m-%d} is not after --from {start:%Y-%m-%d}")
     began = time.monotonic()
-    engine = LocalEngine()
-    blocks = []
-    for name, varied in vary(project, variants):
-        question = Question(varied, start, end, step)
-        told = _prefixed(progress, name) if variants else progress
-        blocks.append({"name": name, **play(question, home / "simulations", engine, told)})
+    root = home / "simulations"
+    if variants:
+        parts = [Part(name, Question(varied, start, end, step), root) for name, varied in vary(project, variants)]
+        blocks = parallel.each(play_part, parts, progress)
+    else:
+        blocks = [play(Question(project, start, end, step), root, LocalEngine(), progress)]
     first = blocks[0]
     result = {key: first[key] for key in ("summary", "windows", "events", "deployments")}
     result["project"] = project.spec.project
@@ -92,12 +94,23 @@ def simulate(
     return result
 
 
-def _prefixed(progress: Callable[[str], None], name: str) -> Callable[[str], None]:
+@dataclass(frozen=True)
+class Part:
+    """One variant of a simulation: its name, its question, and where its memory is."""
+
+    name: str
+    question: Question
+    root: Path
+
+
+def play_part(part: Part, progress: Callable[[str], None]) -> dict[str, Any]:
+    """Play one variant; what it tells begins with its name."""
+
     def tell(message: str) -> None:
         mark = "~" if message.startswith("~") else ""
-        progress(f"{mark}[{name}] {message.lstrip('~')}")
+        progress(f"{mark}[{part.name}] {message.lstrip('~')}")
 
-    return tell
+    return {"name": part.name, **play(part.question, part.root, LocalEngine(), tell)}
 
 
 def play(question: Question, root: Path, engine: LocalEngine, progress: Callable[[str], None]) -> dict[str, Any]:
