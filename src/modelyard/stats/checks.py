@@ -105,17 +105,20 @@ def _category(layout: CategoryLayout, reference: Tally, window: Tally, usual: Na
     findings = [_shift(layout, reference, window, usual, limits)]
     if layout.kind == "category":
         new, expected = layout.unseen(window), share(layout.once, reference.count)
+        present = share(window.count, window.rows)
         p_value = proportions((layout.once, reference.count), (new, window.count))
-        findings.append(_excess("unseen", "unseen", expected, share(new, window.count), p_value, usual, limits))
+        findings.append(
+            _excess("unseen", "unseen", expected, share(new, window.count), p_value, usual, limits, present)
+        )
     return findings
 
 
 def _number(layout: NumberLayout, reference: Tally, window: Tally, usual: Natural, limits: Limits) -> list[Finding]:
-    outside = share(beyond(layout, window), window.count)
+    outside, present = share(beyond(layout, window), window.count), share(window.count, window.rows)
     # The next value leaves the range of m values on either side with probability 2 / (m + 1), whatever its
     # distribution.
     p_outside = proportions((2, reference.count + 1), (beyond(layout, window), window.count))
-    findings = [_excess("range", "outside", 0.0, outside, p_outside, usual, limits)]
+    findings = [_excess("range", "outside", 0.0, outside, p_outside, usual, limits, present)]
     if reference.infinite or window.infinite:
         findings.append(_infinite(reference, window))
     if layout.kind == "timestamp":
@@ -177,12 +180,13 @@ def _infinite(reference: Tally, window: Tally) -> Finding:
 
 
 def _excess(
-    kind: str, name: str, expected: float, found: float, p_value: float, usual: Natural, limits: Limits
+    kind: str, name: str, expected: float, found: float, p_value: float, usual: Natural, limits: Limits, present: float
 ) -> Finding:
-    """A share that only alarms when it grows beyond what is expected."""
+    """A share of the present values that only alarms when it grows beyond what is expected; `present` is the share of
+    rows that have a value, for what few rows have can matter for few rows only."""
     limit = usual.limit(name, limits.alpha)
     growth = max(found - expected, 0.0)
-    return Finding(kind, name, growth, p_value, _share_level(growth, limit), expected, found, limit)
+    return Finding(kind, name, growth, p_value, _share_level(growth * present, limit * present), expected, found, limit)
 
 
 def _share_level(effect: float, usual: float) -> Level:

@@ -12,7 +12,6 @@ from modelyard.stats.significance import psi
 from modelyard.stats.tally import Counts, Tally
 
 Layout = NumberLayout | CategoryLayout
-IQR_OF_NORMAL = 1.349
 
 
 def distances(layout: Layout, reference: Tally, window: Tally) -> dict[str, float]:
@@ -62,14 +61,15 @@ def moved(layout: NumberLayout, reference: Tally, window: Tally) -> float:
     middle, spread = numeric.quantiles(reference, layout), numeric.deviation(reference, layout)
     if middle is None or spread is None or window.count == 0 or len(layout.edges) < 2:
         return np.inf
-    scale = min(spread, (middle[-1] - middle[0]) / IQR_OF_NORMAL)
+    scale = min(spread, (middle[-1] - middle[0]) / numeric.IQR_OF_NORMAL)
     if scale <= 0:
         return np.inf
-    edges = np.array(layout.edges)
+    edges = np.clip(layout.edges, -numeric.FAR, numeric.FAR)
     crossed = _below(layout, window, edges) - _below(layout, reference, edges)
     same = np.sign(crossed[1:]) == np.sign(crossed[:-1])
     through = np.where(same, np.minimum(np.abs(crossed[1:]), np.abs(crossed[:-1])), 0.0)
-    beyond_ends = sum(n * max(edges[0] - size, size - edges[-1], 0.0) for size, n in numeric.far(window))
+    sizes = ((min(max(size, -numeric.FAR), numeric.FAR), n) for size, n in numeric.far(window))
+    beyond_ends = sum(n * max(edges[0] - size, size - edges[-1], 0.0) for size, n in sizes)
     return float((through * np.diff(edges)).sum() + beyond_ends / window.count) / scale
 
 

@@ -23,8 +23,10 @@ BINS = 20
 HEAVY = 0.05
 BUCKETS = 64
 PILE = 0.02
+IQR_OF_NORMAL = 1.349
+NARROWEST = 0.1
 _GROWTH = np.log(1.1)
-_FAR = 1e100
+FAR = 1e100
 
 Kind = Literal["number", "integer", "timestamp", "text"]
 
@@ -69,24 +71,47 @@ def read(array: pa.Array, kind: Kind) -> arrow.Floats | None:
     return arrow.floats(lengths)
 
 
-def layout(values: arrow.Floats, kind: Kind) -> NumberLayout:
-    """Divide the number line by a reference's values (n,)."""
+def layout(values: arrow.Floats, kind: Kind, *, computed: bool = False) -> NumberLayout:
+    """Divide the number line by a reference's values (n,).
+
+    `computed`: they are a model's answers. That two are exactly alike says nothing (leaves of trees), nor does a step
+    from one to its close neighbour: no value has a cell of its own, and no bin is narrower than a tenth of a (robust)
+    standard deviation.
+    """
     finite = values[np.isfinite(values)]
     if len(finite) == 0:
         return NumberLayout(kind, (), (), 0.0, 1.0, False)
     if kind == "timestamp":
         return NumberLayout(kind, (float(finite.min()), float(finite.max())), (), float(finite.min()), 86400.0, False)
     distinct, counts = np.unique(finite, return_counts=True)
-    is_heavy = counts >= HEAVY * len(finite)
+    is_heavy = (counts >= HEAVY * len(finite)) & (not computed)
     heavy = tuple(distinct[is_heavy].tolist())
     edges = _edges(distinct[~is_heavy], counts[~is_heavy], float(distinct[0]), float(distinct[-1]), len(finite))
+    if computed:
+        edges = _apart(edges, NARROWEST * _scale(finite))
     buckets = np.bincount(_buckets(finite), minlength=BUCKETS)
     tolerance = 5 * np.sqrt(len(finite) / BUCKETS) + 0.25 * len(finite) / BUCKETS
     smooth = len(finite) >= 200 and bool(np.abs(buckets - len(finite) / BUCKETS).max() <= tolerance)
-    clipped = np.clip(finite, -_FAR, _FAR)
+    clipped = np.clip(finite, -FAR, FAR)
     spread = float(clipped.std())
     center = float(clipped.mean())
     return NumberLayout(kind, edges, heavy, center, spread if spread > abs(center) * 1e-12 else 1.0, smooth)
+
+
+def _scale(values: arrow.Floats) -> float:
+    """The standard deviation, or that of a normal column with the same quartiles if it is smaller and not zero."""
+    low, high = np.quantile(values, (0.25, 0.75))
+    robust = float(high - low) / IQR_OF_NORMAL
+    return min(float(values.std()), robust) if robust > 0 else float(values.std())
+
+
+def _apart(edges: tuple[float, ...], width: float) -> tuple[float, ...]:
+    """The edges without those less than `width` behind the one before; the ends stay."""
+    kept = list(edges[:1])
+    for edge in edges[1:-1]:
+        if edge - kept[-1] >= width and edges[-1] - edge >= width:
+            kept.append(edge)
+    return (*kept, edges[-1])
 
 
 def _edges(
@@ -142,7 +167,7 @@ class _Moments:
 
     def __init__(self, values: arrow.Floats, layout: NumberLayout, groups: Groups) -> None:
         with np.errstate(over="ignore"):
-            z = np.clip((np.clip(values, -_FAR, _FAR) - layout.center) / layout.spread, -_FAR, _FAR)
+            z = np.clip((np.clip(values, -FAR, FAR) - layout.center) / layout.spread, -FAR, FAR)
         self.total = groups.total(z)
         self.squares = groups.total(z**2)
         self.low, self.high = groups.extremes(values)

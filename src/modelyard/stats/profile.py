@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
@@ -75,12 +75,13 @@ class Profile:
         *,
         time: str | pa.ChunkedArray | pa.Array | None = None,
         widths: Sequence[timedelta] = WIDTHS,
+        computed: Collection[str] = (),
     ) -> Profile:
         """The profile of a table (any number of rows, also none), laid out by `reference`, or by itself when None.
 
         Give a reference its `time` (a column's name, which is then not profiled, or the times themselves) and it
         learns how far its own windows of these `widths` lie apart, so that its seasons and weather are not taken for
-        drift later.
+        drift later. `computed` names columns that hold a model's answers.
         """
         if reference is not None:
             return cls.of_groups(table, Groups(), reference)[0]
@@ -88,8 +89,8 @@ class Profile:
             time, table = table[time], table.drop_columns([time])
         seconds = None if time is None else arrow.floats(arrow.plain(time))
         if seconds is None or not np.isfinite(seconds).any():
-            return _reference(table, np.zeros(0), {})
-        return _reference(table, seconds, _divisions(seconds, widths))
+            return _reference(table, np.zeros(0), {}, computed)
+        return _reference(table, seconds, _divisions(seconds, widths), computed)
 
     @classmethod
     def of_groups(cls, table: pa.Table, groups: Groups, reference: Profile) -> list[Profile]:
@@ -220,7 +221,7 @@ def count(array: pa.Array, layout: Layout, groups: Groups) -> list[Tally]:
             return numeric.tallies(array, layout, groups)
 
 
-def divide(array: pa.Array) -> Layout | None:
+def divide(array: pa.Array, *, computed: bool = False) -> Layout | None:
     """How a reference's column is divided; None for what cannot be (lists, structs, binary)."""
     match arrow.family(array.type):
         case "boolean":
@@ -234,7 +235,7 @@ def divide(array: pa.Array) -> Layout | None:
         case "other":
             return None
         case kind:
-            return _numbers(array, kind)
+            return _numbers(array, kind, computed)
 
 
 def row_hashes(arrays: dict[str, pa.Array], size: int) -> hashing.Hashes:
@@ -253,15 +254,17 @@ def row_hashes(arrays: dict[str, pa.Array], size: int) -> hashing.Hashes:
     return hashing.mix(total)
 
 
-def _numbers(array: pa.Array, kind: numeric.Kind) -> NumberLayout:
+def _numbers(array: pa.Array, kind: numeric.Kind, computed: bool = False) -> NumberLayout:
     values = numeric.read(array, kind)
     assert values is not None, "the family was looked at before"
-    return numeric.layout(values, kind)
+    return numeric.layout(values, kind, computed=computed)
 
 
-def _reference(table: pa.Table, seconds: arrow.Floats, divisions: dict[int, Groups]) -> Profile:
+def _reference(
+    table: pa.Table, seconds: arrow.Floats, divisions: dict[int, Groups], computed: Collection[str]
+) -> Profile:
     arrays = {name: arrow.plain(table[name]) for name in table.column_names}
-    layouts = {name: divide(array) for name, array in arrays.items()}
+    layouts = {name: divide(array, computed=name in computed) for name, array in arrays.items()}
     kept = {name: layout for name, layout in layouts.items() if layout is not None}
     hashes = row_hashes({name: arrays[name] for name in kept}, table.num_rows)
     sample = calendar.Sample.of(seconds)

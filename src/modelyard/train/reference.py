@@ -35,7 +35,7 @@ def profile(
     """
     times = table.column(time) if time else None
     watched = table.select(list(inputs)).append_column(PREDICTION, _column(answers, classes))
-    known = Profile.of(watched, time=times)
+    known = Profile.of(watched, time=times, computed=[PREDICTION])
     if unseen is None or time is None:
         return known
     rows, given = unseen
