@@ -163,6 +163,21 @@ def test_after_the_cooldown_it_may_ask_again(store: Store) -> None:
     assert len(run(store, NOW + 7 * DAY)) == 1
 
 
+def test_a_candidate_that_is_being_tried_is_decided_before_the_next_is_asked_for(store: Store) -> None:
+    trained(store, NOW - 30 * DAY)
+    observed(store, seen("drift", "page", NOW))
+
+    def rollout(**state: str) -> None:
+        with store.transaction(actor="ann", action="rollout.stepped", subject="deployment.late-api") as tx:
+            tx.change(Deployment, {"name": "late-api"}, rollout=state)
+
+    rollout(phase="steps", release="b" * 64)
+    assert run(store) == []
+    assert "bbbbbbbbbbbb is being tried" in triggers.look(store, SPEC, "refresh", now=NOW).why
+    rollout(phase="paused", release="b" * 64)
+    assert len(run(store)) == 1
+
+
 def test_drift_of_the_release_before_does_not_ask_again_after_retraining(store: Store) -> None:
     trained(store, NOW - 30 * DAY)
     observed(store, seen("drift", "page", NOW - 10 * DAY), seen("drift", "page", NOW - 9 * DAY))

@@ -5,8 +5,9 @@ monitor: with `windows: 2 of 3` at least so many of the last ones must warn or p
 2 of the last 3 warn. A window with insufficient data is a window without a hit: it never fires and it does not go away.
 
 A condition that holds is held back while a request for the model is open, and for `cooldown` after the last request or
-training. A release that still waits for approval or is being tried does not hold it back: after the cooldown the world
-may have moved again, and a newer candidate takes the place of one that is still in shadow.
+training. A candidate that is being tried holds it back too, until it is decided (at the latest after `within`): the next
+one would take its place in shadow, and one that comes often enough would never let any be decided. A release that waits
+for approval does not: nobody knows for how long, and meanwhile the world may have moved again.
 """
 
 from __future__ import annotations
@@ -57,30 +58,35 @@ def decide(
     observations: Sequence[Observation],
     last_trained: datetime | None,
     requests: Sequence[Request] = (),
+    trying: str | None = None,
 ) -> Decision:
     """Whether trigger `name` asks for training at `now`.
 
     `observations` are those made of the release that serves (older ones would blame it for its predecessor); `requests`
-    are all to retrain its model. Before the first training (`last_trained` None) nothing fires: `apply` trains first.
+    are all to retrain its model; `trying` names the candidate that is being tried in its place. Before the first training (`last_trained` None) nothing fires: `apply` trains first.
     """
     facts = Facts(now, sorted(observations, key=lambda seen: (seen.end, seen.start)), last_trained)
     whole = _holds(trigger.when, facts)
     reasons = tuple(_leaves(trigger.when, facts))
     if not whole.holds:
         return Decision(False, whole.says, reasons)
-    held_back = _held_back(trigger, now, last_trained, requests)
+    held_back = _held_back(trigger, now, last_trained, requests, trying)
     if held_back:
         return Decision(False, f"{whole.says}; {held_back}", reasons)
     return Decision(True, whole.says, reasons)
 
 
-def _held_back(trigger: Trigger, now: datetime, last_trained: datetime | None, requests: Sequence[Request]) -> str:
+def _held_back(
+    trigger: Trigger, now: datetime, last_trained: datetime | None, requests: Sequence[Request], trying: str | None
+) -> str:
     """Why a condition that holds does not fire now; empty when it does."""
     if last_trained is None:
         return "held back: the model has never been trained, `yard apply` does that"
     waiting = [request for request in requests if request.state == "open"]
     if waiting:
         return f"held back: the request of {waiting[-1].at:%Y-%m-%d %H:%M} is still open"
+    if trying is not None:
+        return f"held back: {trying} is being tried"
     last = max([last_trained, *(request.at for request in requests)])
     if now - last < trigger.cooldown:
         return f"held back: in cooldown until {last + trigger.cooldown:%Y-%m-%d %H:%M}"

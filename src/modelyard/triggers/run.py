@@ -36,7 +36,18 @@ def look(store: Store, spec: Spec, name: str, *, now: datetime) -> Decision:
         observations=_observations(store, spec, trigger.when, now),
         last_trained=_last_trained(store, trigger.model),
         requests=requests,
+        trying=_trying(store, trigger.model),
     )
+
+
+def _trying(store: Store, model: str) -> str | None:
+    """The candidate for a model's place that takes its steps now; one in probation serves, one that paused waits for a
+    person."""
+    for deployment in store.read(Deployment, model=model):
+        if deployment.rollout.get("phase") == "steps":
+            candidate = store.one(Release, digest=deployment.rollout["release"])
+            return f"{candidate.model}@{candidate.number}" if candidate else deployment.rollout["release"][:12]
+    return None
 
 
 def _retrainings(store: Store | Transaction, model: str) -> list[Request]:
