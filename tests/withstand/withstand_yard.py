@@ -106,7 +106,7 @@ class Yard:
             return []
         try:
             with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as connection:
-                return [action for (action,) in connection.execute("SELECT action FROM audit ORDER BY sequence")]
+                return [action for (action,) in connection.execute("SELECT action FROM audits ORDER BY sequence")]
         except sqlite3.Error:
             return []
 
