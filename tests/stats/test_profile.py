@@ -147,3 +147,8 @@ def test_moments_and_quartiles_come_back():
     assert mean(column.tally, column.layout) == pytest.approx(values.mean(), rel=1e-9)
     assert deviation(column.tally, column.layout) == pytest.approx(values.std(), rel=1e-9)
     assert quantiles(column.tally, column.layout) == pytest.approx(np.quantile(values, [0.25, 0.5, 0.75]), rel=0.02)
+
+
+def test_an_extreme_of_zero_is_kept():
+    kept = Profile.from_json(json.loads(json.dumps(Profile.of(pa.table({"x": [0, 1, 0]})).to_json())))
+    assert (kept.columns["x"].tally.low, kept.columns["x"].tally.high) == (0, 1)

@@ -54,10 +54,11 @@ class Tally:
         return int(self.cells.sum())
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON object; what is zero or empty is left out."""
-        plain: dict[str, Any] = {name: getattr(self, name) for name in (*_SUMMED, "low", "high", *_HINTS, "outside")}
+        """A JSON object; what is zero or empty is left out, but for extremes, where zero is a value."""
+        plain: dict[str, Any] = {name: getattr(self, name) for name in (*_SUMMED, *_HINTS, "outside")}
         plain |= {"cells": self.cells.tolist(), "buckets": self.buckets.tolist(), "types": sorted(self.types)}
-        return {name: value for name, value in plain.items() if value is not None and value not in (0, [], {})}
+        extremes = {name: value for name, value in (("low", self.low), ("high", self.high)) if value is not None}
+        return {name: value for name, value in plain.items() if value not in (0, [], {})} | extremes
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Tally:
