@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pyarrow as pa
 
 from modelyard.api.context import Context
 from modelyard.errors import DataError, InputError, NotFound
-from modelyard.records import Deployment
+from modelyard.records import Deployment, Release, Version
 from modelyard.serve import Gateway
 from modelyard.store import Store
 
@@ -40,6 +41,7 @@ def predict(context: Context, deployment: str, source: Path, out: Path) -> Json:
     table = read_table(source)
     _, store = context.known()
     gateway, spec = _gateway(store, deployment)
+    asked = table.drop_columns(_passed_over(store, spec, table.column_names))
     size = int(spec.policy.get("max_rows", 10_000))
     request = f"file-{uuid.uuid4().hex}"
     answers: list[Any] = []
@@ -48,7 +50,7 @@ def predict(context: Context, deployment: str, source: Path, out: Path) -> Json:
     try:
         for number, start in enumerate(range(0, len(table), size)):
             context.progress(f"~{start:,} of {len(table):,} rows")
-            batch = table.slice(start, size)
+            batch = asked.slice(start, size)
             answer = gateway.predict(deployment, columns=batch.to_pydict(), request_id=f"{request}-{number}").as_json()
             answers.extend(answer["predictions"])
             arms.extend([answer["release"]] * len(batch))
@@ -60,6 +62,24 @@ def predict(context: Context, deployment: str, source: Path, out: Path) -> Json:
     connection.register("written", written)
     connection.execute(f"copy written to '{str(out).replace(chr(39), chr(39) * 2)}' {WRITERS[out.suffix]}")
     return {"rows": len(table), "request_id": request, "warnings": warnings, "out": str(out)}
+
+
+def _passed_over(store: Store, deployment: Deployment, names: list[str]) -> list[str]:
+    """Columns of the release's dataset that it takes no input from (its target, later-known, excluded), so that rows of
+    that dataset can be asked as they are. Any other column is the gateway's to judge."""
+    champion = next((arm["release"] for arm in deployment.routes["arms"] if arm["arm"] == "champion"), None)
+    release = store.one(Release, digest=champion)
+    if release is None:
+        return []
+    made = release.body["dataset"]
+    version = store.one(Version, entity=made["entity"], digest=made["digest"])
+    signature = release.body["signature"]
+    if isinstance(signature, str):
+        signature = json.loads(store.blobs.get(signature))
+    if version is None:
+        return []
+    taken = {each["name"] for each in signature["inputs"]} | {*version.body["key"], version.body["time"]}
+    return [name for name in names if name in version.body["columns"] and name not in taken]
 
 
 def feedback(context: Context, deployment: str, source: Path) -> Json:

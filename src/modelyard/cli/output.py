@@ -80,6 +80,8 @@ def fail(error: Any, *, as_json: bool) -> None:
         click.echo(f"{count} mistake{'s' if count != 1 else ''} in the declaration", err=True)
         return
     click.echo(f"error: {error}", err=True)
+    for fault in getattr(error, "faults", ()):
+        click.echo(f"  {fault.pointer}: {fault.code}; {fault.expected} is expected", err=True)
     log = getattr(error, "log", "")
     if log:
         click.echo("--- the function's output ends with ---", err=True)
