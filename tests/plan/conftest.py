@@ -40,7 +40,14 @@ def applied(folder: Path) -> World:
     sources = {name: f"files of {name}" for name in project.spec.sources}
     versions = {entity: version(project, entity, sources) for entity in build_order(project.spec)}
     release = Release(
-        model="late", number=1, digest="r1", state="live", created=APPLIED, as_of=APPLIED, author="a", body={}
+        model="late",
+        number=1,
+        digest="r1",
+        state="live",
+        created=APPLIED,
+        as_of=APPLIED,
+        author="a",
+        body={"version": {"digest": versions["model.late"].digest}},
     )
     deployment = Deployment(name="late-api", model="late", revision=1, routes={}, at=APPLIED)
     return World(project, sources, Recorded(declaration(project), versions, [release], [], [deployment], []), APPLIED)

@@ -102,6 +102,14 @@ class Ground:
         """The numbers of a model's releases that may answer."""
         return [item.number for item in self.recorded.releases if item.model == model and item.state in SERVABLE]
 
+    def unfinished(self, model: str) -> bool:
+        """Whether a model was built from this declaration, and what should have followed was cut off."""
+        version = self.version(f"model.{model}")
+        if version is None or self.declared(f"model.{model}") == self.parts[f"model.{model}"]:
+            return False
+        released = {(item.body.get("version") or {}).get("digest") for item in self.recorded.releases}
+        return version.digest not in released
+
     def identity(self) -> dict[str, Any]:
         """All that a plan depends on, as JSON; `as_of` only through what follows from it."""
         records = self.recorded

@@ -43,7 +43,11 @@ def _training(ground: Ground, name: str) -> Change | None:
         why = some([*(phrase for _, phrase in found), *asked])
         again = "; the champion is scored again on the new split" if category == "incomparable" else ""
         return Change(entity, category, "retrain", why + again)
-    return Change(entity, "model", "retrain", asked[0]) if asked else None
+    if asked:
+        return Change(entity, "model", "retrain", asked[0])
+    if ground.unfinished(name):
+        return Change(entity, "model", "retrain", "its last training did not finish: it was not released yet")
+    return None
 
 
 def _reasons(ground: Ground, entity: str) -> list[tuple[Category, str]]:
