@@ -111,6 +111,12 @@ def test_a_changed_file_is_parsed_again_and_an_unchanged_one_is_not(yard, monkey
     assert yard.source("a\n1\n22\n") == [{"a": 1}, {"a": 22}]
 
 
+def test_the_index_that_pandas_left_in_a_file_is_no_column(yard):
+    pq.write_table(pa.table({"x": [1], "__index_level_0__": [7]}), yard.directory / "raw.parquet")
+    yard.declare(sources={"raw": {"uri": "raw.parquet"}}, datasets={"kept": {"sql": "SELECT * FROM raw"}})
+    assert list(yard.build("kept").body["columns"]) == ["x"]
+
+
 def test_parquet_types_become_few(yard):
     table = pa.table(
         {

@@ -6,6 +6,7 @@ that a later file lacks, or holds with another type, stops the reading, unless `
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -26,6 +27,9 @@ _DECLARED = {
     "date": "DATE",
     "timestamp": "TIMESTAMP WITH TIME ZONE",
 }
+
+_PANDAS_INDEX = re.compile(r"__index_level_\d+__")
+"""Numbers of rows that pandas writes beside the data; they are no data, and other readers do not show them either."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,8 @@ def open_file(connection: duckdb.DuckDBPyConnection, path: Path, source: Source,
     if path.stat().st_size == 0:
         raise DataError("the file is empty", where=label, hint="Write it again.")
     with duck.explained("the Parquet file cannot be read", where=label, hint="Write it again."):
-        return File(label, str(path), duck.columns(connection, duck.scan([str(path)])), False)
+        columns = duck.columns(connection, duck.scan([str(path)]))
+    return File(label, str(path), {c: kind for c, kind in columns.items() if not _PANDAS_INDEX.fullmatch(c)}, False)
 
 
 @dataclass(frozen=True)
