@@ -34,7 +34,15 @@ def refused(values: pa.Array, labels: pa.Array) -> bool:
         (pa.array(np.arange(400)), False),
         (pa.array([None] * 400, pa.int64()), False),
     ],
-    ids=["the same", "as numbers", "as a text or nothing", "but for one row", "finer", "a number of its own", "nothing"],
+    ids=[
+        "the same",
+        "as numbers",
+        "as a text or nothing",
+        "but for one row",
+        "finer",
+        "a number of its own",
+        "nothing",
+    ],
 )
 def test_a_class_under_another_name(values: pa.Array, same: bool) -> None:
     assert refused(values, pa.array(LABELS.astype(int))) is same
