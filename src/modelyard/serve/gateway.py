@@ -25,6 +25,7 @@ from modelyard.serve.answer import Answer
 from modelyard.serve.board import Board
 from modelyard.serve.call import Call
 from modelyard.serve.feedback import FeedbackResult
+from modelyard.serve.frames import Entry
 from modelyard.serve.ledger import Ledger
 from modelyard.serve.log import Spool
 from modelyard.serve.refusal import Refusal
@@ -218,7 +219,8 @@ class Gateway:
         call.times = _micros(times)
         call.digest = _digest_table(table)
         # Answers and shadows are one write: a crash in between would leave rows that only one of two releases answered.
-        call.held = held = []
+        held: list[Entry] = []
+        call.held = held
         answer = self.run(call)
         if call.parts:
             pipeline.shadow(call)
