@@ -100,6 +100,17 @@ class TestVersions:
         second = yard.build("kept", as_of=at(1, 3))
         assert [row["id"] for row in yard.rows(second)] == [1, 2, 3]
 
+    def test_rows_that_a_killed_build_wrote_are_the_next_ones_rows(self, yard, at):
+        declare(yard)
+        first = yard.build("kept", as_of=at(1, 2))
+        whole = yard.build("kept", as_of=at(1, 3))
+        # As if the second build had been killed between its rows and its record.
+        with yard.store.transaction(actor="a", action="test.forgotten", subject="kept") as tx:
+            tx.change(Version, {"number": whole.number}, entity="dataset.forgotten")
+        again = yard.build("kept", as_of=at(1, 3))
+        assert again.digest == whole.digest
+        assert again.body["table_version"] == whole.body["table_version"] == first.body["table_version"] + 1
+
     def test_many_small_appends_are_put_together(self, yard, monkeypatch):
         monkeypatch.setattr("modelyard.data.snapshot._MANY_FILES", 2)
         content = "id,t\n" + "".join(f"{day},2024-01-{day:02}\n" for day in range(1, 6))

@@ -62,11 +62,15 @@ def keep(
 ) -> int:
     """Write `relation` as the next version of `table` and return that version, `last` being the recorded one before.
 
-    Safe to repeat after a crash: a table that is not at the recorded version holds rows that nobody recorded, and is
-    written anew. So is one to which somebody else wrote meanwhile.
+    Safe to repeat after a crash: a table that is not at the recorded version holds rows that nobody recorded. If they
+    are these very rows they stay, so that the version is the one of an undisturbed run; else they are written anew. So
+    is a table to which somebody else wrote meanwhile.
     """
     every = f"SELECT * FROM {relation}"
     if last is None or not table.exists() or table.version() != last.body["table_version"]:
+        written = table.version() if table.exists() else None
+        if written is not None and _holds(table, written, content):
+            return written
         return table.overwrite(duck.arrow(connection, every))
     recorded: int = last.body["table_version"]
     if last.body["content"] == content.as_json():
@@ -78,6 +82,17 @@ def keep(
     if version != recorded + 1:
         return table.overwrite(duck.arrow(connection, every))
     return table.compact() if len(table.files()) > _MANY_FILES else version
+
+
+def _holds(table: Table, version: int, content: Content) -> bool:
+    """Whether a version of a table is this content; one without files is written anew."""
+    if not table.files(version):
+        return False
+    rows = table.scan(version)
+    # The connection of the build reaches only what its project declares, and files that are recorded.
+    with duck.ask() as connection:
+        columns = duck.columns(connection, rows)
+        return tuple(columns.items()) == content.columns and measure(connection, rows, columns) == content
 
 
 def _added(
