@@ -9,6 +9,7 @@ FLIGHTS := examples/flights
 YARD   := $(BIN)/yard --project $(FLIGHTS)
 START  := 2013-04-01
 END    := 2013-12-31
+STEP   := 3d
 VARY   := models.late.window=90d,365d
 
 .PHONY: demo test lint types unit lock wheel clean
@@ -20,7 +21,7 @@ demo: $(READY)
 	$(YARD) validate
 	$(YARD) plan --as-of $(START)
 	$(YARD) apply --yes --as-of $(START)
-	$(YARD) simulate --from $(START) --to $(END) --step 1d --vary $(VARY) --report $(FLIGHTS)/report.html
+	$(YARD) simulate --from $(START) --to $(END) --step $(STEP) --vary $(VARY) --report $(FLIGHTS)/report.html
 	@printf '\nOpen %s in a browser. What to try next:\n' $(FLIGHTS)/report.html
 	@printf '  source $(BIN)/activate; cd $(FLIGHTS)\n'
 	@printf '  yard release list                      # one release, waiting for a model owner\n'
