@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import signal
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
@@ -10,6 +11,10 @@ from pathlib import Path
 
 import psycopg
 import pytest
+
+# Where the suite runs in the background SIGINT is ignored, and children inherit that: Ctrl-C could not be tried.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 pytest.register_assert_rewrite("modelyard.testing")
 
