@@ -28,13 +28,16 @@ def events(store: Store) -> list[dict[str, Any]]:
     """Events in the order in which they happened: `{"at", "kind", "subject", "why"}`."""
     told = []
     for entry in store.read(Audit, action=tuple(KINDS), order="sequence"):
-        kind = (
-            entry.detail.get("kind", KINDS[entry.action]) if entry.action == "monitor.alarmed" else KINDS[entry.action]
-        )
-        told.append(
-            {"at": entry.at.isoformat(), "kind": kind, "subject": entry.subject, "why": entry.detail.get("why", "")}
-        )
+        why = entry.detail.get("why", "")
+        told.append({"at": entry.at.isoformat(), "kind": _kind(entry), "subject": entry.subject, "why": why})
     return told
+
+
+def _kind(entry: Audit) -> str:
+    """What an entry is to people: an alarm says which, and the first release takes nobody's place."""
+    if entry.action == "monitor.alarmed":
+        return str(entry.detail.get("kind", KINDS[entry.action]))
+    return "release" if entry.detail.get("first") else KINDS[entry.action]
 
 
 def counts(events: list[dict[str, Any]]) -> dict[str, int]:
