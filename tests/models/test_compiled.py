@@ -2,6 +2,7 @@
 
 import lightgbm
 import numpy as np
+import onnx
 import pyarrow as pa
 import pytest
 from sklearn.compose import make_column_transformer
@@ -12,7 +13,7 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
 from modelyard import models
 from modelyard.models import frame, signature, target
-from modelyard.models.compiled import Compiled
+from modelyard.models.compiled import Compiled, serialised
 
 ROWS = 1500
 
@@ -106,3 +107,12 @@ def test_where_only_missing_values_differ_the_model_itself_answers_for_them(tabl
     missing = table.set_column(place, "distance", pa.array([None, *range(ROWS - 1)], pa.float64()))
     compiled = models.load(tmp_path, signature=sig)
     np.testing.assert_array_equal(compiled.predict(missing), native.predict(missing))
+
+
+def test_the_order_in_which_a_converter_lists_operator_sets_changes_nothing():
+    opsets = [onnx.helper.make_opsetid("", 18), onnx.helper.make_opsetid("ai.onnx.ml", 1)]
+    graph = onnx.helper.make_graph([], "g", [], [])
+    one, other = (onnx.helper.make_model(graph, opset_imports=given) for given in (opsets, opsets[::-1]))
+    assert one.SerializeToString() != other.SerializeToString()
+    assert serialised(one) == serialised(other)
+    assert len(onnx.load_from_string(serialised(one)).opset_import) == 2

@@ -192,7 +192,7 @@ def _sklearn(model: Estimator, double: bool) -> bytes:
     types = [(name, (StringTensorType if kinds[name] == "category" else number)([None, 1])) for name in columns]
     options = {id(native): {"zipmap": False}} if hasattr(native, "predict_proba") else None
     proto = to_onnx(native, initial_types=types, options=options, target_opset=_OPSETS, name="model")
-    return proto.SerializeToString(deterministic=True)
+    return serialised(proto)
 
 
 def _behind_columns(native: Any, columns: list[str]) -> Any:
@@ -221,7 +221,18 @@ def _lightgbm(model: LightGBM) -> bytes:
     one = onnx.TensorProto.FLOAT
     graph.input.extend(onnx.helper.make_tensor_value_info(name, one, [None, 1]) for name in model._columns)
     graph.node.extend(nodes)
-    return proto.SerializeToString(deterministic=True)
+    return serialised(proto)
+
+
+def serialised(proto: Any) -> bytes:
+    """An ONNX model as bytes, the same in every process: converters list its operator sets in the order of a set."""
+    opsets = sorted(proto.opset_import, key=lambda each: each.domain)
+    kept = [each.SerializeToString(deterministic=True) for each in opsets]
+    del proto.opset_import[:]
+    for each in kept:
+        proto.opset_import.add().ParseFromString(each)
+    data: bytes = proto.SerializeToString(deterministic=True)
+    return data
 
 
 def _compare(compiled: Onnx, trial: pa.Table, expected: np.ndarray, signature: dict[str, Any]) -> float:
