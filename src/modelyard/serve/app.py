@@ -5,18 +5,18 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import re
 import secrets
 from collections.abc import Awaitable, Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from hashlib import blake2b
+from typing import TypeAlias
 
 import msgspec
 
 from modelyard.errors import YardError
 from modelyard.serve import feedback
-from modelyard.serve.call import Call
+from modelyard.serve.call import Call, Codec
 from modelyard.serve.decode import read
 from modelyard.serve.gateway import Gateway
 from modelyard.serve.http import (
@@ -35,6 +35,7 @@ from modelyard.serve.http import (
     problem,
 )
 from modelyard.serve.metrics import Labels, Metrics
+from modelyard.serve.protocols import routes
 from modelyard.serve.refusal import Fault, Refusal, of_faults
 from modelyard.serve.shadows import Shadows
 
@@ -42,7 +43,7 @@ REFRESH_SECONDS = 0.25
 MOST_WAITING = 1_000
 MOST_LABELS = 100_000
 PREDICTORS = 2
-_PATH = re.compile(r"/deployments/(?:(?P<project>[^/]+)/)?(?P<name>[^/]+)/(?P<operation>predict|feedback)")
+Operate: TypeAlias = Callable[[str, bytes], Awaitable[Response]]
 _encode = msgspec.json.Encoder().encode
 _log = logging.getLogger(__name__)
 
@@ -106,19 +107,26 @@ class Server:
         if plain is not None:
             _allow(request, "GET", "HEAD")
             return plain(self)
-        found = _PATH.fullmatch(request.path)
-        if found is None or found["project"] not in (None, self.gateway.store.project):
+        found = routes.find(request.path)
+        if found is None or found[1].get("project", self.gateway.store.project) != self.gateway.store.project:
             raise Refusal(404, "not_found", "There is nothing here.")
+        route, names = found
+        request.complain = route.complain
+        if route.show is not None:
+            _allow(request, "GET", "HEAD")
+            return route.show(self.gateway, names)
         _allow(request, "POST")
         chosen = chosen_id(request)
         request.request_id = chosen or secrets.token_hex(12)
-        check_json(request)
-        operate = OPERATIONS[found["operation"]]
-        return await self._measured(request, found["name"], found["operation"], partial(operate, self, request, chosen))
+        operate: Operate
+        if route.codec is not None:
+            operate = partial(self.predict, request, chosen, route.codec(request))
+        else:
+            check_json(request)
+            operate = self.feedback
+        return await self._measured(request, names["name"], route.operation, operate)
 
-    async def _measured(
-        self, request: Request, name: str, operation: str, operate: Callable[[str, bytes], Awaitable[Response]]
-    ) -> Response:
+    async def _measured(self, request: Request, name: str, operation: str, operate: Operate) -> Response:
         """Read the body, do the operation within the limits of overload, and count how it went."""
         known = name if name in self.gateway.names else ""
         status = 500
@@ -143,27 +151,28 @@ class Server:
             self.metrics.count("modelyard_requests_total", deployment=known, operation=operation, status=str(status))
             self.metrics.time(self.gateway.clock.monotonic() - began, deployment=known, operation=operation)
 
-    async def predict(self, request: Request, chosen: str | None, name: str, body: bytes) -> Response:
-        """`POST /deployments/{name}/predict`."""
+    async def predict(self, request: Request, chosen: str | None, codec: Codec, name: str, body: bytes) -> Response:
+        """Answer rows in the language of `codec`."""
         call = self.gateway.call(name, request_id=chosen, routing_key=_routing_key(request))
         call.request_id = request.request_id
-        call.body = body
+        call.body, call.codec = body, codec
         if chosen is not None:
             call.digest = blake2b(body + b"\0" + (call.routing_key or "").encode(), digest_size=16).hexdigest()
-        data = await asyncio.get_running_loop().run_in_executor(self._predictors, self._predict, call)
+        response = await asyncio.get_running_loop().run_in_executor(self._predictors, self._predict, call)
         self.shadows.add(call)
-        return Response(200, data)
+        return response
 
-    def _predict(self, call: Call) -> bytes:
+    def _predict(self, call: Call) -> Response:
         answer = self.gateway.run(call)
         name = call.board.name
         self.metrics.count("modelyard_rows_total", len(answer.predictions), deployment=name, arm=answer.arm)
         for code in {code for _, _, code in answer.warnings}:
             number = sum(each == code for _, _, each in answer.warnings)
             self.metrics.count("modelyard_warnings_total", number, deployment=name, code=code)
-        return _encode(answer.as_json())
+        assert call.codec is not None
+        return call.codec.write(call, answer)
 
-    async def feedback(self, request: Request, chosen: str | None, name: str, body: bytes) -> Response:
+    async def feedback(self, name: str, body: bytes) -> Response:
         """`POST /deployments/{name}/feedback`."""
         return await asyncio.get_running_loop().run_in_executor(self._writers, self._feedback, name, body)
 
@@ -254,4 +263,3 @@ PLAIN: dict[str, Callable[[Server], Response]] = {
     "/readyz": Server.ready,
     "/metrics": Server.numbers,
 }
-OPERATIONS = {"predict": Server.predict, "feedback": Server.feedback}

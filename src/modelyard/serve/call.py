@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from modelyard.serve.answer import Answer
 from modelyard.serve.board import Board
 from modelyard.serve.columns import Column, Raw, typed
 from modelyard.serve.frames import Entry
+from modelyard.serve.http import Response
 from modelyard.serve.ledger import Ledger
 from modelyard.serve.log import Spool
 from modelyard.serve.refusal import pointer
@@ -39,9 +40,21 @@ class Part:
         return row if self.rows is None else int(self.rows[row])
 
 
+class Codec(Protocol):
+    """A protocol's two directions."""
+
+    def read(self, call: Call) -> None:
+        """Fill in the call's rows or columns from its body. Refusal when they cannot be read."""
+        ...
+
+    def write(self, call: Call, answer: Answer) -> Response:
+        """The answer as it is sent."""
+        ...
+
+
 @dataclass
 class Call:
-    """One request on its way. `chosen`: the client chose the id; `digest` of the body tells a repeat from a reuse.
+    """One request on its way. `codec` reads its `body` and writes its answer. `chosen`: the client chose the id; `digest` of the body tells a repeat from a reuse.
 
     `held` takes the entries of a call that writes answers and shadows at once; None when each is written by itself.
     """
@@ -54,6 +67,7 @@ class Call:
     chosen: bool = False
     digest: str = ""
     body: bytes | None = None
+    codec: Codec | None = None
     routing_key: str | None = None
     routing_keys: Sequence[str] | None = None
     times: np.ndarray | None = None

@@ -30,7 +30,10 @@ class Gone(Exception):
 
 @dataclass
 class Request:
-    """One HTTP request: method, path and headers (lower case, the first of a name), then its body."""
+    """One HTTP request: method, path and headers (lower case, the first of a name), then its body.
+
+    `complain`: what its protocol has to say beside a problem document.
+    """
 
     method: str
     path: str
@@ -38,6 +41,7 @@ class Request:
     receive: Receive
     request_id: str = ""
     read: bool = False
+    complain: Callable[[Refusal], Mapping[str, Any]] | None = None
 
     @classmethod
     def of(cls, scope: Scope, receive: Receive) -> Request:
@@ -113,6 +117,8 @@ def problem(refusal: Refusal, request: Request) -> Response:
     """A refusal as `application/problem+json`; all of it ASCII, so that it can always be sent."""
     refusal.request_id = refusal.request_id or request.request_id
     document = refusal.as_json() | {"instance": request.path[:500]}
+    if request.complain is not None:
+        document |= request.complain(refusal)
     headers = {} if refusal.retry_after is None else {"retry-after": str(refusal.retry_after)}
     if refusal.allow:
         headers["allow"] = refusal.allow

@@ -6,19 +6,14 @@ from itertools import islice
 
 import pyarrow as pa
 
-from modelyard.serve import decode as json_body
 from modelyard.serve.call import Call
 from modelyard.serve.refusal import MOST_FAULTS, Fault, Refusal, of_faults, pointer
 
 
 def decode(call: Call) -> None:
     """Read the body into columns, or turn what was given in Python into them."""
-    if call.body is not None:
-        document = json_body.read(call.body)
-        if not isinstance(document, dict) or len(document) != 1 or not document.keys() & {"rows", "columns"}:
-            raise _shape("", "an object with either rows or columns")
-        call.form = "rows" if "rows" in document else "columns"
-        call.rows, call.columns = document.get("rows"), document.get("columns", {})
+    if call.codec is not None:
+        call.codec.read(call)
     if call.form == "rows":
         _from_rows(call)
     else:
