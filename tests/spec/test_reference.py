@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from modelyard.evaluate import metrics
 from modelyard.release.losses import LOSSES
 from modelyard.spec import unbuilt
 from modelyard.spec.metrics import METRICS, PAIRED
 from modelyard.spec.reference import reference
 from modelyard.spec.types import Spec
 from modelyard.spec.wording import shapes
+from modelyard.stats import metrics
 
 PAGE = Path(__file__).parent.parent.parent / "docs/reference/yard-yaml.md"
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from modelyard.evaluate import metrics
+from modelyard.stats import metrics
 
 
 @dataclass(frozen=True, eq=False)

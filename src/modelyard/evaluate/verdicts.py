@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from modelyard.evaluate import metrics
 from modelyard.evaluate.scored import Scored
 from modelyard.records import State, Verdict
 from modelyard.spec.types import BetterThan, MetricCheck, Model, ModelCheck, SlicesCheck
+from modelyard.stats import metrics
 
 LEAST_ROWS = 20
 

@@ -19,13 +19,13 @@ import pyarrow as pa
 from modelyard import data, models, release, train
 from modelyard.engines.local import LocalEngine
 from modelyard.errors import NotFound, Refused
-from modelyard.evaluate import metrics
 from modelyard.loop import environments
 from modelyard.models import target
 from modelyard.records import Release, Version
 from modelyard.release.folder import declared
 from modelyard.spec import Project, load
 from modelyard.spec.lock import environment
+from modelyard.stats import metrics
 from modelyard.store import Store
 from modelyard.train import Fitted
 

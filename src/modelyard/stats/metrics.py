@@ -1,9 +1,12 @@
-"""Metrics of predictions against labels, and how exactly a window knows them.
+"""Metrics of predictions against labels, by name, and how exactly a window knows them.
 
 `y`: (n,) labels (0/1 for binary tasks, class names for multiclass, numbers for regression); `p`: (n,) predictions or
-probabilities of the positive class, (n, k) for multiclass in the order of `classes`. Rows come in order of time: the
-standard error is a jackknife over consecutive blocks (Künsch 1989), so that neighbours that err alike do not feign
-certainty.
+probabilities of the positive class, (n, k) for multiclass in the order of `classes`. A metric that is undefined on its
+rows (one class only, nothing to divide by) is None, never NaN.
+
+>>> scores = score("binary_classification", np.array([0, 1]), np.array([0.2, 0.7]))
+>>> scores["roc_auc"], round(scores["brier"], 3)
+(1.0, 0.065)
 """
 
 from __future__ import annotations
@@ -15,10 +18,45 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from modelyard.errors import InputError
+from modelyard.spec.metrics import METRICS as WAYS
+from modelyard.spec.metrics import Way
+
 Floats = npt.NDArray[np.float64]
-Metric = Callable[[Floats, Floats], float]
+Metric = Callable[[Floats, Floats], float | None]
 BLOCKS = 20
 _TINY = 1e-15
+
+
+def score(
+    task: str, y: Sequence[Any] | Floats, p: Floats, classes: Sequence[Any] | None = None, only: str | None = None
+) -> dict[str, float]:
+    """All metrics of `task` (or `only` one) that are defined on these rows. InputError for one that the task lacks."""
+    functions = METRICS[task] if only is None else {only: _function(task, only)}
+    codes, p = encoded(task, y, p, classes)
+    if not len(codes):
+        return {}
+    found = {name: function(codes, p) for name, function in functions.items()}
+    return {name: float(value) for name, value in found.items() if value is not None and np.isfinite(value)}
+
+
+def better(name: str) -> Way:
+    """Whether a "higher" or a "lower" value of the metric is better (`bias`: the lower distance from 0).
+
+    >>> better("roc_auc"), better("log_loss")
+    ('higher', 'lower')
+    """
+    return next((ways[name] for ways in WAYS.values() if name in ways), "lower")
+
+
+def names(task: str) -> tuple[str, ...]:
+    """The metrics of a task."""
+    return tuple(METRICS[task])
+
+
+def default(task: str) -> str:
+    """The metric that stands for all where none is named: log_loss, or rmse."""
+    return "rmse" if task == "regression" else "log_loss"
 
 
 @dataclass(frozen=True)
@@ -38,58 +76,71 @@ class Estimate:
         return self.value - 2.09 * self.error, self.value + 2.09 * self.error
 
 
-def estimate(task: str, metric: str, y: Sequence[Any] | Floats, p: Floats, classes: Sequence[str] = ()) -> Estimate:
-    """The metric over all rows, with its error. KeyError for a metric that the task does not have."""
-    function = METRICS[task][metric]
+def estimate(task: str, metric: str, y: Sequence[Any] | Floats, p: Floats, classes: Sequence[Any] = ()) -> Estimate:
+    """The metric over all rows, with its error; rows come in order of time. InputError for one that the task lacks.
+
+    The error is a jackknife over consecutive blocks (Künsch 1989), so that neighbours that err alike do not feign
+    certainty.
+    """
+    function = _function(task, metric)
     codes, p = encoded(task, y, p, classes)
-    why = lacking(task, metric, codes)
-    if why:
+    if not len(codes):
+        return Estimate(None, None, 0, "no labelled rows")
+    value = function(codes, p)
+    if value is None or (metric in RANKED and len(np.unique(codes)) < 2):
+        one = task != "regression" and len(np.unique(codes)) < 2
+        why = "labels of one class only" if one else f"{metric} is undefined on these rows"
         return Estimate(None, None, len(codes), why)
-    return Estimate(function(codes, p), _jackknife(function, task, metric, codes, p), len(codes))
+    return Estimate(value, _jackknife(function, codes, p), len(codes))
 
 
-def encoded(task: str, y: Sequence[Any] | Floats, p: Floats, classes: Sequence[str]) -> tuple[Floats, Floats]:
+RANKED = frozenset({"roc_auc", "average_precision", "precision", "recall", "f1"})
+"""Metrics that tell nothing about a model while all labels agree, even where they are defined."""
+
+
+def encoded(
+    task: str, y: Sequence[Any] | Floats, p: Floats, classes: Sequence[Any] | None = None
+) -> tuple[Floats, Floats]:
     """Labels as numbers (a class by its place in `classes`), without rows whose class the model does not know."""
-    if task != "multiclass_classification":
-        return np.asarray(y, dtype=np.float64), np.asarray(p, dtype=np.float64)
-    places = {name: place for place, name in enumerate(classes)}
-    codes = np.array([places.get(str(label), -1) for label in y], dtype=np.float64)
-    return codes[codes >= 0], np.asarray(p, dtype=np.float64)[codes >= 0]
+    labels, p = np.asarray(y), np.asarray(p, dtype=np.float64)
+    if task == "regression" or (task == "binary_classification" and (labels.dtype.kind in "biuf" or not classes)):
+        return labels.astype(np.float64), p
+    places = {str(name): place for place, name in enumerate(classes or ())}
+    codes = np.array([places.get(str(label), -1) for label in labels.tolist()], dtype=np.float64)
+    return codes[codes >= 0], p[codes >= 0]
 
 
-def lacking(task: str, metric: str, codes: Floats) -> str:
-    """Why a metric cannot be computed on these labels, or ""."""
-    if len(codes) == 0:
-        return "no labelled rows"
-    if task != "regression" and len(np.unique(codes)) < 2 and metric in RANKED:
-        return "labels of one class only"
-    return ""
+def _function(task: str, metric: str) -> Metric:
+    functions = METRICS[task]
+    if metric not in functions:
+        raise InputError(f"{metric} is no metric of {task}", hint=f"There are {', '.join(functions)}.")
+    return functions[metric]
 
 
-RANKED = frozenset({"roc_auc", "average_precision", "balanced_accuracy", "precision", "recall", "f1"})
-"""Metrics that mean nothing when all labels agree."""
-
-
-def _jackknife(function: Metric, task: str, metric: str, y: Floats, p: Floats) -> float | None:
+def _jackknife(function: Metric, y: Floats, p: Floats) -> float | None:
     if len(y) < 2 * BLOCKS:
         return None
     block = np.arange(len(y)) * BLOCKS // len(y)
-    left = [function(y[block != b], p[block != b]) for b in range(BLOCKS) if not lacking(task, metric, y[block != b])]
-    if len(left) < BLOCKS:
+    left = [function(y[block != b], p[block != b]) for b in range(BLOCKS)]
+    known = [value for value in left if value is not None]
+    if len(known) < BLOCKS:
         return None
-    return float(np.sqrt((BLOCKS - 1) * np.var(left)))
+    return float(np.sqrt((BLOCKS - 1) * np.var(known)))
 
 
-def roc_auc(y: Floats, p: Floats) -> float:
+def roc_auc(y: Floats, p: Floats) -> float | None:
     """The probability that a positive row is ranked above a negative one, ties half."""
     positives = y == 1
     n, m = int(positives.sum()), int((~positives).sum())
-    ranks = _ranks(p)
-    return float((ranks[positives].sum() - n * (n + 1) / 2) / (n * m))
+    if not n or not m:
+        return None
+    return float((_ranks(p)[positives].sum() - n * (n + 1) / 2) / (n * m))
 
 
-def average_precision(y: Floats, p: Floats) -> float:
+def average_precision(y: Floats, p: Floats) -> float | None:
     """The area under the precision-recall steps, one step per distinct score."""
+    if not (y == 1).any():
+        return None
     order = np.argsort(-p, kind="stable")
     ends = np.append(np.flatnonzero(np.diff(p[order])), len(p) - 1)
     hits = np.cumsum(y[order] == 1)[ends]
@@ -97,14 +148,16 @@ def average_precision(y: Floats, p: Floats) -> float:
 
 
 def log_loss(y: Floats, p: Floats) -> float:
-    """Mean negative logarithm of the probability that was given to what happened."""
-    return float(-np.log(np.clip(_given(y, p), _TINY, 1)).mean())
+    """Mean negative logarithm of the probability of what happened (for many classes, as a share of the row's sum)."""
+    if p.ndim == 1:
+        given = np.where(y == 1, p, 1 - p)
+    else:
+        given = p[np.arange(len(y)), y.astype(int)] / np.maximum(p.sum(axis=1), _TINY)
+    return float(-np.log(np.clip(given, _TINY, 1)).mean())
 
 
 def brier(y: Floats, p: Floats) -> float:
-    """Mean squared distance of probabilities from what happened (summed over the classes of a multiclass model)."""
-    if p.ndim == 2:
-        return float(((p - np.eye(p.shape[1])[y.astype(int)]) ** 2).sum(axis=1).mean())
+    """Mean squared distance of probabilities from what happened."""
     return float(((p - y) ** 2).mean())
 
 
@@ -113,51 +166,39 @@ def accuracy(y: Floats, p: Floats) -> float:
     return float((_decided(p) == y).mean())
 
 
-def balanced_accuracy(y: Floats, p: Floats) -> float:
-    """The mean over classes of the share of their rows that were found."""
-    right = _decided(p) == y
-    return float(np.mean([right[y == label].mean() for label in np.unique(y)]))
-
-
-def precision(y: Floats, p: Floats) -> float:
-    """Of the rows called positive, the share that were; 0 when none was called so."""
+def precision(y: Floats, p: Floats) -> float | None:
+    """Of the rows called positive, the share that were."""
     called = _decided(p) == 1
-    return float((y[called] == 1).mean()) if called.any() else 0.0
+    return float((y[called] == 1).mean()) if called.any() else None
 
 
-def recall(y: Floats, p: Floats) -> float:
+def recall(y: Floats, p: Floats) -> float | None:
     """Of the positive rows, the share that was called so."""
-    return float((_decided(p)[y == 1] == 1).mean())
+    positives = y == 1
+    return float((_decided(p)[positives] == 1).mean()) if positives.any() else None
 
 
-def f1(y: Floats, p: Floats) -> float:
-    """The harmonic mean of precision and recall; the plain mean over classes for a multiclass model."""
+def f1(y: Floats, p: Floats) -> float | None:
+    """The harmonic mean of precision and recall."""
+    return _f1(y == 1, _decided(p) == 1)
+
+
+def f1_macro(y: Floats, p: Floats) -> float:
+    """The mean of the F1 of each class that occurs or is called."""
     called = _decided(p)
-    labels: Sequence[float] = [1.0] if p.ndim == 1 else sorted({*y.tolist(), *called.tolist()})
-    return float(np.mean([_f1(y == label, called == label) for label in labels]))
+    return float(np.mean([_f1(y == each, called == each) for each in np.union1d(y, called)]))
 
 
-def calibration_error(y: Floats, p: Floats) -> float:
-    """Mean distance of probability and frequency over ten bins of equal width, weighted by their rows."""
-    bins = np.minimum((p * 10).astype(int), 9)
-    gaps = np.bincount(bins, weights=p - y, minlength=10)
-    return float(np.abs(gaps).sum() / len(y))
-
-
-def multiclass_auc(y: Floats, p: Floats) -> float:
-    """The mean over classes of one class against the rest, over those that came and not alone."""
-    present = [c for c in range(p.shape[1]) if 0 < (y == c).sum() < len(y)]
-    return float(np.mean([roc_auc((y == c).astype(float), p[:, c]) for c in present]))
-
-
-def mse(y: Floats, p: Floats) -> float:
-    """Mean squared error."""
-    return float(((y - p) ** 2).mean())
+def roc_auc_ovr(y: Floats, p: Floats) -> float | None:
+    """The mean over classes of each one's ROC AUC against the rest; of those that occur, and not alone."""
+    each = [roc_auc((y == place).astype(float), p[:, place]) for place in range(p.shape[1])]
+    known = [value for value in each if value is not None]
+    return float(np.mean(known)) if known else None
 
 
 def rmse(y: Floats, p: Floats) -> float:
     """Root of the mean squared error, in the target's unit."""
-    return float(np.sqrt(mse(y, p)))
+    return float(np.sqrt(((y - p) ** 2).mean()))
 
 
 def mae(y: Floats, p: Floats) -> float:
@@ -165,52 +206,59 @@ def mae(y: Floats, p: Floats) -> float:
     return float(np.abs(y - p).mean())
 
 
-def mape(y: Floats, p: Floats) -> float:
-    """Mean absolute error as a share of the true value."""
-    return float((np.abs(y - p) / np.maximum(np.abs(y), np.finfo(float).eps)).mean())
+def mape(y: Floats, p: Floats) -> float | None:
+    """Mean absolute error as a share of the true value; undefined when one is 0."""
+    return None if (y == 0).any() else float((np.abs(y - p) / np.abs(y)).mean())
 
 
-def rmsle(y: Floats, p: Floats) -> float:
-    """Root mean squared error of log(1 + value); negative values count as 0."""
-    return rmse(np.log1p(np.maximum(y, 0)), np.log1p(np.maximum(p, 0)))
+def smape(y: Floats, p: Floats) -> float:
+    """The mean of 2 |error| / (|y| + |p|), from 0 to 2; nothing expected and nothing seen is no error."""
+    size = np.abs(y) + np.abs(p)
+    return float((2 * np.abs(p - y) / np.where(size == 0, 1, size)).mean())
 
 
-def median_absolute_error(y: Floats, p: Floats) -> float:
-    """Median of the absolute errors."""
-    return float(np.median(np.abs(y - p)))
+def wape(y: Floats, p: Floats) -> float | None:
+    """The sum of |error| by the sum of |y|."""
+    total = float(np.abs(y).sum())
+    return float(np.abs(p - y).sum() / total) if total else None
 
 
-def r2(y: Floats, p: Floats) -> float:
-    """The share of the labels' variance that the predictions explain; 0 when the labels do not vary."""
+def r2(y: Floats, p: Floats) -> float | None:
+    """The share of the labels' variance that the predictions explain; undefined when the labels do not vary."""
     spread = float(((y - y.mean()) ** 2).sum())
-    return 1 - float(((y - p) ** 2).sum()) / spread if spread else 0.0
+    return 1 - float(((y - p) ** 2).sum()) / spread if spread else None
 
 
-_EVERY: dict[str, Metric] = {
-    "log_loss": log_loss,
-    "brier": brier,
-    "accuracy": accuracy,
-    "balanced_accuracy": balanced_accuracy,
-    "f1": f1,
-}
+def bias(y: Floats, p: Floats) -> float:
+    """Mean of prediction less truth, in the target's unit."""
+    return float((p - y).mean())
+
+
 METRICS: dict[str, dict[str, Metric]] = {
     "binary_classification": {
-        **_EVERY,
+        "log_loss": log_loss,
         "roc_auc": roc_auc,
-        "average_precision": average_precision,
+        "brier": brier,
+        "accuracy": accuracy,
         "precision": precision,
         "recall": recall,
-        "calibration_error": calibration_error,
+        "f1": f1,
+        "average_precision": average_precision,
     },
-    "multiclass_classification": {**_EVERY, "roc_auc": multiclass_auc},
+    "multiclass_classification": {
+        "log_loss": log_loss,
+        "accuracy": accuracy,
+        "f1_macro": f1_macro,
+        "roc_auc_ovr": roc_auc_ovr,
+    },
     "regression": {
         "rmse": rmse,
-        "mse": mse,
         "mae": mae,
         "mape": mape,
-        "rmsle": rmsle,
-        "median_absolute_error": median_absolute_error,
+        "smape": smape,
+        "wape": wape,
         "r2": r2,
+        "bias": bias,
     },
 }
 
@@ -220,14 +268,10 @@ def _ranks(values: Floats) -> Floats:
     return (np.cumsum(counts) - (counts - 1) / 2)[place]
 
 
-def _given(y: Floats, p: Floats) -> Floats:
-    return p[np.arange(len(y)), y.astype(int)] if p.ndim == 2 else np.where(y == 1, p, 1 - p)
-
-
 def _decided(p: Floats) -> Floats:
     return p.argmax(axis=1).astype(float) if p.ndim == 2 else (p >= 0.5).astype(float)
 
 
-def _f1(truth: npt.NDArray[np.bool_], called: npt.NDArray[np.bool_]) -> float:
+def _f1(truth: npt.NDArray[np.bool_], called: npt.NDArray[np.bool_]) -> Any:
     either = int(truth.sum() + called.sum())
-    return 2 * int((truth & called).sum()) / either if either else 0.0
+    return 2 * int((truth & called).sum()) / either if either else None
