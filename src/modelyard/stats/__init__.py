@@ -4,5 +4,16 @@ from modelyard.stats.drift import ColumnResult, Verdict, compare, severity, wors
 from modelyard.stats.frames import compare_frames
 from modelyard.stats.groups import Groups
 from modelyard.stats.profile import Profile
+from modelyard.stats.seasonal import Seasonal
 
-__all__ = ["ColumnResult", "Groups", "Profile", "Verdict", "compare", "compare_frames", "severity", "worst"]
+__all__ = [
+    "ColumnResult",
+    "Groups",
+    "Profile",
+    "Seasonal",
+    "Verdict",
+    "compare",
+    "compare_frames",
+    "severity",
+    "worst",
+]

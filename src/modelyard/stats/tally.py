@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -90,6 +90,33 @@ def merge(tallies: Sequence[Tally]) -> Tally:
         fresh=_heaviest(_sum([tally.fresh for tally in tallies])),
         types=frozenset().union(*(tally.types for tally in tallies)),
     )
+
+
+def mix(tallies: Sequence[Tally], weights: Sequence[float]) -> Tally:
+    """The tally in which every row of a window counts by its window's weight; counts are rounded once, at the end."""
+    pairs = list(zip(tallies, weights, strict=True))
+    whole = merge(tallies)
+
+    def counts(name: str) -> Counts:
+        arrays = [weight * getattr(each, name) for each, weight in pairs if len(getattr(each, name))]
+        return np.rint(np.sum(arrays, axis=0)).astype(np.int64) if arrays else _no_counts()
+
+    numbers = {name: sum(weight * getattr(each, name) for each, weight in pairs) for name in _SUMMED}
+    return replace(
+        whole,
+        **{name: value if name in ("total", "squares") else round(value) for name, value in numbers.items()},
+        cells=counts("cells"),
+        buckets=counts("buckets"),
+        outside=_mix_outside(pairs),
+    )
+
+
+def _mix_outside(pairs: Sequence[tuple[Tally, float]]) -> dict[str, int]:
+    total: dict[str, float] = {}
+    for each, weight in pairs:
+        for place, n in each.outside.items():
+            total[place] = total.get(place, 0.0) + weight * n
+    return {place: round(n) for place, n in total.items() if round(n)}
 
 
 def minus(whole: Tally, part: Tally) -> Tally:
