@@ -142,6 +142,7 @@ class Yard:
             "fallback": [False] * count,
             "warnings": [""] * count,
             "latency_ms": [1.0] * count,
+            "propensity": [None if role == "shadow" else 1.0 for role in columns["role"]],
             **columns,
         }
         table = pa.table(

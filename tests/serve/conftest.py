@@ -93,7 +93,7 @@ class Yard:
 
     def deploy(
         self, arms: dict[str, tuple[str, float]] | None = None, *, shadows: dict[str, tuple[str, float]] | None = None,
-        warm: tuple[str, ...] = (), name: str = "late-api", **policy: Any,
+        warm: tuple[str, ...] = (), name: str = "late-api", routing: dict[str, Any] | None = None, **policy: Any,
     ) -> Deployment:  # fmt: skip
         """Record the routes of a deployment: arm name to (release, weight), shadow name to (release, share)."""
         routes = {
@@ -106,6 +106,7 @@ class Yard:
             ],
             "warm": list(warm),
             "salt": "salt",
+            **(routing or {}),
         }
         declared = DeploymentSpec(model="late", **policy).model_dump(mode="json", by_alias=True)
         before = self.store.one(Deployment, name=name)

@@ -28,6 +28,25 @@ def test_weights_are_kept_and_salts_are_independent():
     assert abs((one == other).mean() - (0.3**2 + 0.7**2)) < 0.04
 
 
+def several(*weights: float) -> Table:
+    return Table(tuple(Arm(f"arm-{n}", f"{n}", weight) for n, weight in enumerate(weights)), salt="s")
+
+
+def test_of_several_arms_each_gets_its_share():
+    assigned = several(0.6, 0.3, 0.1, 0.0).assign([str(number) for number in range(20_000)])
+    assert np.allclose(np.bincount(assigned, minlength=4) / 20_000, [0.6, 0.3, 0.1, 0.0], atol=0.015)
+
+
+@given(st.lists(st.floats(0.01, 1), min_size=3, max_size=5), st.data())
+def test_an_arm_that_grows_among_several_only_gains_keys(weights, data):
+    grown = data.draw(st.integers(0, len(weights) - 1))
+    more = [weight * (2 if number == grown else 1) for number, weight in enumerate(weights)]
+    before = several(*(each / sum(weights) for each in weights)).assign(KEYS)
+    after = several(*(each / sum(more) for each in more)).assign(KEYS)
+    moved = before != after
+    assert (after[moved] == grown).all()
+
+
 def test_nothing_goes_to_an_arm_without_weight():
     assert not table(0.0).assign(KEYS).any()
     assert table(1.0).assign(KEYS).all()

@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from modelyard.records import Release
+from modelyard.records import Release, Version
 from modelyard.release.decide import Rollout
 from modelyard.release.guards import LATENCY, RATES, Evidence, Pairs
 from modelyard.release.losses import LOSSES, known
@@ -48,8 +48,9 @@ def gather(
     now: datetime,
     simulated: bool = False,
     running: bool = True,
+    segmented: bool = False,
 ) -> Evidence:
-    """Read the log once and count."""
+    """Read the log once and count; `segmented`: only rows of the group that the strategy is limited to."""
     labelled = any(name in LOSSES for name in canary.guard)
     start = rollout.entries[0]
     log = predictions.window(
@@ -60,7 +61,7 @@ def gather(
         columns=_columns(canary, labelled),
         known_by=now,
     )
-    arms = split(log, rollout)
+    arms = split(_counted(log, segmented), rollout)
     rates = {name: strata(arms, rollout, _bad(name)) for name in canary.guard if name in RATES}
     if LATENCY in canary.guard and not simulated:
         rates[LATENCY] = slower(arms, rollout, canary.guard[LATENCY].margin)
@@ -74,7 +75,7 @@ def gather(
 
 
 def _columns(canary: Canary, labelled: bool) -> list[str]:
-    columns = ["request_id", "row", "at", "arm", "role", "release"]
+    columns = ["request_id", "row", "at", "arm", "role", "release", "propensity"]
     columns += [_SOURCE[name] for name in canary.guard if name in _SOURCE]
     if labelled:
         columns += ["prediction", "predictions"]
@@ -82,6 +83,13 @@ def _columns(canary: Canary, labelled: bool) -> list[str]:
 
 
 _SOURCE = {"error_rate": "error", "fallback_rate": "fallback", "warning_rate": "warnings", LATENCY: "latency_ms"}
+
+
+def _counted(log: pa.Table, segmented: bool) -> pa.Table:
+    """The rows that the strategy had a say in: without those outside the declared group, whose propensity is null."""
+    if not segmented or "propensity" not in log.column_names:
+        return log
+    return log.filter(pc.or_(pc.is_valid(log["propensity"]), pc.equal(log["role"], "shadow")))
 
 
 def split(log: pa.Table, rollout: Rollout) -> Arms:
@@ -195,6 +203,15 @@ def classes(store: Store, body: dict[str, Any]) -> list[str]:
     if found is None and body.get("signature"):
         found = json.loads(store.blobs.get(body["signature"])).get("classes")
     return [str(name) for name in found or ()]
+
+
+def kinds(store: Store, body: dict[str, Any]) -> dict[str, str]:
+    """What a request to a release may be routed by: its inputs, name to type, and the key of its dataset."""
+    signature = json.loads(store.blobs.get(body["signature"])) if body.get("signature") else {"inputs": []}
+    dataset = body.get("dataset") or {}
+    versions = store.read(Version, entity=dataset.get("entity", ""), digest=dataset.get("digest", ""), limit=1)
+    keys = versions[0].body["key"] if versions else ()
+    return dict.fromkeys(keys, "key") | {each["name"]: each["type"] for each in signature["inputs"]}
 
 
 def match(arms: Arms, last: datetime) -> tuple[pa.Table, pa.Table]:

@@ -28,9 +28,10 @@ from modelyard.release.decide import (
     decide,
     routes,
 )
-from modelyard.release.evidence import gather
+from modelyard.release.evidence import gather, kinds
 from modelyard.release.guards import Evidence, Finding, judge
 from modelyard.release.names import NOBODY, name
+from modelyard.spec.predicate import misfit, parse
 from modelyard.spec.types import Canary, DeploymentSpec
 from modelyard.store import Held, Store, Transaction
 
@@ -102,6 +103,8 @@ def tick(
     place = _configured(store, place, spec, now, actor, fence)
     evidence, findings = _evidence(store, place, now, simulated, running)
     decision = decide(place.situation, spec.strategy, now, evidence)
+    if isinstance(decision, Start):
+        _routable(place, decision.release, lambda found: kinds(store, found.body))
     change = _change(place, decision, now, findings)
     if change is not None:
         commit(store, place, change, now, actor, fence)
@@ -149,8 +152,9 @@ def _evidence(
     rollout, canary = place.situation.rollout, place.canary
     if rollout is None or canary is None or place.record is None:
         return None, ()
+    only = place.spec is not None and place.spec.strategy.only is not None
     runs = running is None or running(place.record.revision)
-    evidence = gather(store, place.name, rollout, canary, now=now, simulated=simulated, running=runs)
+    evidence = gather(store, place.name, rollout, canary, now=now, simulated=simulated, running=runs, segmented=only)
     return evidence, judge(canary, evidence)
 
 
@@ -327,7 +331,7 @@ def _write(tx: Transaction, place: Place, change: Change, now: datetime) -> Depl
     model = place.releases[change.champion].model
     values: dict[str, Any] = {
         "model": model,
-        "routes": routes(change.rollout, change.champion, place.canary or Canary(), change.warm),
+        "routes": obeyed(place, change.rollout, change.champion, change.warm),
         "rollout": change.rollout.as_json() if change.rollout else {},
         "at": now,
     }
@@ -387,6 +391,44 @@ def _point(tx: Transaction, place: Place, alias: str, release: str | None, now: 
         tx.change(Alias, {"id": present.id}, number=number, at=now)
 
 
+def obeyed(place: Place, rollout: Rollout | None, champion: str, warm: tuple[str, ...]) -> dict[str, Any]:
+    """The routing table that gateways obey: arms and shadows of the strategy, by what rows are routed, and which."""
+    made = routes(rollout, champion, place.canary or Canary(), warm)
+    spec = place.spec
+    if spec is None:
+        before = place.record.routes if place.record else {}
+        return made | {key: before[key] for key in ("route_by", "segment") if key in before}
+    if spec.route_by is not None:
+        made["route_by"] = spec.route_by
+    if spec.strategy.only is not None:
+        made["segment"] = _listed(parse(spec.strategy.only.segment))
+    return made
+
+
+def _listed(parsed: Any) -> Any:
+    """Nested tuples as JSON has them, so that routes read back are equal."""
+    return [_listed(each) for each in parsed] if isinstance(parsed, tuple) else parsed
+
+
+def _routable(place: Place, release: str, kinds: Callable[[Release], Mapping[str, str]]) -> None:
+    """Refuse to put a release to work whose inputs the declared routing cannot ask."""
+    spec = place.spec
+    if spec is None or (spec.route_by is None and spec.strategy.only is None):
+        return
+    found = place.releases[release]
+    known = kinds(found)
+    where = f"deployments.{place.name}"
+    if spec.route_by is not None and spec.route_by not in known:
+        raise Refused(
+            f"`{spec.route_by}` is neither an input of {name(found)} nor a key of its dataset.",
+            where=f"{where}.route_by",
+            hint=f"There are: {', '.join(sorted(known))}.",
+        )
+    why = misfit(parse(spec.strategy.only.segment), known) if spec.strategy.only is not None else ""
+    if why:
+        raise Refused(f"{why} ({name(found)}).", where=f"{where}.strategy.only.segment", hint="Mend the condition.")
+
+
 # ---- the declared policy of a deployment -----------------------------------------------------------------------------
 
 
@@ -402,7 +444,7 @@ def _configured(
     record, champion = place.record, place.situation.champion
     if record is None or champion is None:
         return place
-    wanted = routes(place.situation.rollout, champion, place.canary or Canary(), place.warm)
+    wanted = obeyed(place, place.situation.rollout, champion, place.warm)
     if place.situation.rollout is not None and place.canary is None:
         wanted = record.routes  # the rollout is about to be ended
     if record.policy == policy(spec) and record.routes == wanted:

@@ -156,8 +156,10 @@ class Server:
         call = self.gateway.call(name, request_id=chosen, routing_key=_routing_key(request))
         call.request_id = request.request_id
         call.body, call.codec = body, codec
+        call.forced = request.text("x-force-arm")
         if chosen is not None:
-            call.digest = blake2b(body + b"\0" + (call.routing_key or "").encode(), digest_size=16).hexdigest()
+            said = f"\0{call.routing_key or ''}" + (f"\0{call.forced}" if call.forced else "")
+            call.digest = blake2b(body + said.encode(), digest_size=16).hexdigest()
         response = await asyncio.get_running_loop().run_in_executor(self._predictors, self._predict, call)
         self.shadows.add(call)
         return response

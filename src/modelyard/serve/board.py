@@ -80,6 +80,14 @@ class Board:
             found |= {each.served.time} if each.served.time else set()
         return frozenset(found)
 
+    @cached_property
+    def kinds(self) -> dict[str, str]:
+        """The type of every column that a row may carry, by name; of two releases that differ, the first one's."""
+        found: dict[str, str] = {}
+        for each in self.loaded.values():
+            found = {**each.served.key, **each.served.inputs, **found}
+        return found
+
     def first(self) -> Served:
         """The release that answers most: its signature says how labels are read."""
         return self.loaded[max(self.table.arms, key=lambda arm: arm.weight).release].served

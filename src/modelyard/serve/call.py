@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal, Protocol
 
 import numpy as np
+import pyarrow as pa
 
 from modelyard.clock import Clock
 from modelyard.serve import policy, predicting
@@ -21,6 +23,8 @@ from modelyard.serve.refusal import pointer
 from modelyard.serve.routing import Arm
 
 Form = Literal["rows", "columns", "replay"]
+Role = Literal["answer", "shadow", "forced"]
+"""Why an arm answers: by the routes, unseen beside them, or because the request named it (which no statistic counts)."""
 
 
 @dataclass
@@ -28,7 +32,7 @@ class Part:
     """The rows (numbers in the request; None = all) that one arm answers, and what became of them."""
 
     arm: Arm
-    role: Literal["answer", "shadow"]
+    role: Role
     rows: np.ndarray | None
     count: int
     outcome: policy.Outcome | None = None
@@ -56,6 +60,8 @@ class Codec(Protocol):
 class Call:
     """One request on its way. `codec` reads its `body` and writes its answer. `chosen`: the client chose the id; `digest` of the body tells a repeat from a reuse.
 
+    `forced` names the arm that must answer. `inside`: which rows the deployment's segment holds; None = all.
+
     `held` takes the entries of a call that writes answers and shadows at once; None when each is written by itself.
     """
 
@@ -70,6 +76,8 @@ class Call:
     codec: Codec | None = None
     routing_key: str | None = None
     routing_keys: Sequence[str] | None = None
+    forced: str | None = None
+    inside: np.ndarray | None = None
     times: np.ndarray | None = None
     at: int = 0
     began: float = 0.0
@@ -100,11 +108,24 @@ class Call:
             self.typed[name, kind] = typed(raw, kind)
         return self.typed[name, kind]
 
+    def known(self, name: str) -> Column | None:
+        """A column in the type that the releases here give it (their inputs, or their dataset's key), if it is there."""
+        kind = self.board.kinds.get(name)
+        return None if kind is None else self.column(name, kind)
+
+    @cached_property
     def keys(self) -> Sequence[str]:
-        """The routing keys: one per row, or one for all."""
-        if self.routing_keys is not None:
-            return self.routing_keys
-        return [self.routing_key if self.routing_key is not None else self.request_id]
+        """The routing keys, one per row or one for all: the column that is routed by, else what the request said."""
+        given = self.routing_keys
+        if given is None:
+            given = [self.routing_key if self.routing_key is not None else self.request_id]
+        name = self.board.table.route_by
+        column = None if name is None else self.known(name)
+        if column is None:
+            return given
+        own = column.values.cast(pa.string()).to_pylist()
+        instead = given if len(given) == len(own) else [given[0]] * len(own)
+        return [other if value is None else value for value, other in zip(own, instead, strict=True)]
 
 
 def place_of(call: Call, row: int, name: str) -> str:

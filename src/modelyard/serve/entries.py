@@ -56,15 +56,25 @@ def entry(call: Call, part: Part, milliseconds: float) -> Entry | None:
         rows=None if whole else own.tolist(),
         time=_of(call.row_times, own, whole),
         key=_of(call.row_keys, own, whole),
-        routing=_of(call.routing_keys, own, whole) or call.keys()[0],
+        routing=call.keys[0] if len(call.keys) == 1 else _of(call.keys, own, whole) or "",
+        propensity=_propensity(call, part, own),
         values=None if made.many else made.listed(numbers),
         many=made.listed(numbers) if made.many else None,
         fallback=[place[row] for row in np.flatnonzero(made.fallback).tolist() if row in place],
         warnings=[(place[row], at, code) for row, at, code in told(call, part) if row in place],
         errors=[(place[row], code) for row, code in (made.errors | made.failed).items() if row in place],
         ms=round(milliseconds, 3),
-        inputs=_inputs(table) if part.role == "answer" else None,
+        inputs=_inputs(table) if part.role != "shadow" else None,
     )
+
+
+def _propensity(call: Call, part: Part, rows: np.ndarray) -> float | list[float | None] | None:
+    """With which probability the routes give these rows (of the request) this arm; None where they had no say."""
+    if part.role != "answer":
+        return None
+    if call.inside is None:
+        return part.arm.weight
+    return [part.arm.weight if inside else None for inside in call.inside[rows].tolist()]
 
 
 def _logged(call: Call, part: Part) -> np.ndarray:

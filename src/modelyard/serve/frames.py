@@ -37,7 +37,8 @@ class Entry(msgspec.Struct, omit_defaults=True, tag="entry"):
 
     Lists have one item per row of the entry (`rows`: its number in the request; none = 0, 1, …). `body` is the digest of
     an answered request whose client chose its id. `warnings` are (row, pointer, code), `errors` (row, code), `fallback` rows:
-    here a row counts within the entry. Times are microseconds since 1970. `inputs` follow the release's shape.
+    here a row counts within the entry. `propensity`: with which probability the routes chose the arm; None where they had
+    no say (shadows, forced arms, rows outside the declared segment). Times are microseconds since 1970. `inputs` follow the release's shape.
     """
 
     id: str
@@ -57,12 +58,18 @@ class Entry(msgspec.Struct, omit_defaults=True, tag="entry"):
     warnings: list[tuple[int, str, str]] = []
     errors: list[tuple[int, str]] = []
     ms: float = 0.0
+    propensity: float | list[float | None] | None = 1.0
     inputs: list[list[Any]] | None = None
 
     @property
     def repeatable(self) -> bool:
         """Whether it answers a request whose client chose the id, so that a repeat gets the same answer."""
-        return bool(self.body) and self.role == "answer"
+        return bool(self.body) and self.answered
+
+    @property
+    def answered(self) -> bool:
+        """Whether somebody was given these predictions."""
+        return self.role != "shadow"
 
 
 @dataclass(frozen=True)
@@ -149,6 +156,7 @@ def _extend(fixed: dict[str, list[Any]], entry: Entry) -> None:
     fixed["warnings"] += _warnings(entry)
     fixed["error"] += _at_rows([""] * n, entry.errors)
     fixed["latency_ms"] += [entry.ms] * n
+    fixed["propensity"] += entry.propensity if isinstance(entry.propensity, list) else [entry.propensity] * n
 
 
 def _at_rows(values: list[Any], changes: Iterable[tuple[int, Any]]) -> list[Any]:

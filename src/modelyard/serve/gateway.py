@@ -181,20 +181,22 @@ class Gateway:
         routing_key: str | None = None,
         routing_keys: Sequence[str] | None = None,
         times: Sequence[datetime] | None = None,
+        arm: str | None = None,
     ) -> Answer:
         """Answer rows, or columns (lists, or Arrow arrays), all or nothing, as over HTTP; shadows are computed at once.
 
-        `times` are the business times to log instead of now. Refusal when the request is not answered.
+        `times` are the business times to log instead of now; `arm` must answer, whatever the routes say. Refusal when the request is not answered.
         """
         call = self.call(name, request_id=request_id, routing_key=routing_key)
         call.routing_keys = routing_keys
+        call.forced = arm
         call.times = None if times is None else _micros(times)
         if columns is not None:
             call.form, call.columns = "columns", dict(columns)
         else:
             call.rows = rows
         if call.chosen:
-            call.digest = _digest([columns, rows, routing_key, routing_keys])
+            call.digest = _digest([columns, rows, routing_key, routing_keys, arm])
         answer = self.run(call)
         pipeline.shadow(call)
         return answer

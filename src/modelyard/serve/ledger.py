@@ -57,7 +57,7 @@ class Ledger:
                 self._remember(entry, segment)
 
     def _remember(self, entry: Entry, segment: str) -> None:
-        if entry.role != "answer":
+        if not entry.answered:
             return
         before = self._requests.pop(entry.id, None)
         rows = (max(entry.rows) if entry.rows else -1) + 1 if entry.rows is not None else entry.n

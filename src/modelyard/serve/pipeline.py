@@ -11,6 +11,7 @@ from operator import itemgetter
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from modelyard.serve import answer as answers
 from modelyard.serve import predicting
@@ -18,8 +19,11 @@ from modelyard.serve.answer import Answer
 from modelyard.serve.board import Board
 from modelyard.serve.call import Call, Part
 from modelyard.serve.checks import apply_policy, prepare, type_faults, validate
+from modelyard.serve.columns import absent
 from modelyard.serve.entries import entry, log, told, write
 from modelyard.serve.refusal import Fault, Refusal, of_faults
+from modelyard.serve.routing import Arm
+from modelyard.serve.segment import holds
 from modelyard.serve.shape import decode
 
 
@@ -38,16 +42,39 @@ def recall(call: Call) -> None:
 
 
 def route(call: Call) -> None:
-    """Give each row its arm; a request without keys per row goes to one arm as a whole."""
-    given = call.keys()
-    if call.routing_keys is not None and len(given) != call.count:
+    """Give each row its arm; a request whose rows share a routing key goes to one arm as a whole."""
+    table = call.board.table
+    if call.routing_keys is not None and len(call.routing_keys) != call.count:
         raise of_faults([Fault("", "wrong_shape", "one routing key per row")])
-    chosen = call.board.table.assign(given)
-    for number, arm in enumerate(call.board.table.arms):
+    if table.segment is not None:
+        call.inside = holds(table.segment, lambda name: _values(call, name))
+    if call.forced is not None:
+        call.parts.append(Part(_named(call, call.forced), "forced", None, call.count))
+        return
+    chosen = table.assign(call.keys)
+    if call.inside is not None:
+        chosen = np.where(call.inside, chosen, 0)
+    for number, arm in enumerate(table.arms):
         rows = np.flatnonzero(chosen == number)
         if len(rows):
-            every = call.routing_keys is None or len(rows) == call.count
+            every = len(rows) == len(chosen)
             call.parts.append(Part(arm, "answer", None if every else rows, call.count if every else len(rows)))
+
+
+def _values(call: Call, name: str) -> pa.Array:
+    """A column for the segment's condition; one that the request does not have is missing in every row."""
+    column = call.known(name)
+    if column is not None:
+        return column.values
+    return absent(call.board.kinds.get(name, "category"), call.count)
+
+
+def _named(call: Call, name: str) -> Arm:
+    found = call.board.table.named(name)
+    if found is None:
+        names = ", ".join(arm.name for arm in (*call.board.table.arms, *call.board.table.shadows))
+        raise Refusal(400, "unknown_arm", f"No such arm now. There are: {names}.")
+    return call.board.table.arms[found] if isinstance(found, int) else found
 
 
 def predict(call: Call) -> None:
@@ -119,7 +146,7 @@ def shadow(call: Call) -> None:
 
     Nothing for a request that was answered before: its shadows were computed then.
     """
-    if not call.parts:
+    if not call.parts or call.forced is not None:
         return
     for part in _shadows(call):
         began = call.clock.monotonic()
@@ -142,9 +169,11 @@ def _shadows(call: Call) -> list[Part]:
         releases[rows] = part.arm.release
     parts = []
     for arm in (*call.board.table.shadows, *call.board.companions):
-        wanted = answered & call.board.table.shadowed(arm, call.keys())
+        wanted = answered & call.board.table.shadowed(arm, call.keys)
         if arm not in call.board.companions:
             wanted &= releases != arm.release  # it answered these itself
+            if call.inside is not None:
+                wanted &= call.inside
         rows = np.flatnonzero(wanted)
         if len(rows):
             parts.append(Part(arm, "shadow", None if len(rows) == call.count else rows, len(rows)))

@@ -1,7 +1,9 @@
 """Which release answers a request: a keyed hash of its routing key against the arms' weights.
 
-The same key always meets the same arm, without a cookie, as long as the weights stand; and when a challenger's weight
-grows, keys move to it and none moves away from it (SERVING.md, progressive delivery).
+The same key always meets the same arm, without a cookie, as long as the weights stand; and when an arm's weight grows,
+keys move to it and none moves away from it. With two arms the key's place is held against the weight; with more, each
+arm draws a number of its own for the key, and the arm with the smallest -ln(u)/weight answers (weighted rendezvous
+hashing; Thaler & Ravishankar 1998).
 """
 
 from __future__ import annotations
@@ -12,6 +14,9 @@ from hashlib import blake2b
 from typing import Any
 
 import numpy as np
+
+from modelyard.serve.segment import frozen
+from modelyard.spec.predicate import Predicate
 
 
 @dataclass(frozen=True)
@@ -25,12 +30,17 @@ class Arm:
 
 @dataclass(frozen=True)
 class Table:
-    """The routes of one deployment at one revision."""
+    """The routes of one deployment at one revision. The first arm is at home: it answers what no strategy may touch.
+
+    `route_by`: the input (or key) whose value is the routing key. `segment`: only its rows are divided and shadowed.
+    """
 
     arms: tuple[Arm, ...]
     shadows: tuple[Arm, ...] = ()
     warm: tuple[str, ...] = ()
     salt: str = ""
+    route_by: str | None = None
+    segment: Predicate | None = None
 
     @classmethod
     def of(cls, routes: Mapping[str, Any]) -> Table:
@@ -40,7 +50,16 @@ class Table:
             tuple(Arm(each["arm"], each["release"], float(each["share"])) for each in routes.get("shadows", ())),
             tuple(routes.get("warm", ())),
             str(routes.get("salt", "")),
+            routes.get("route_by"),
+            frozen(routes["segment"]) if routes.get("segment") else None,
         )
+
+    def named(self, name: str) -> int | Arm | None:
+        """The arm that a request may ask for by name: its number among `arms`, a shadow, or None."""
+        for number, arm in enumerate(self.arms):
+            if arm.name == name:
+                return number
+        return next((shadow for shadow in self.shadows if shadow.name == name), None)
 
     def releases(self) -> list[str]:
         """Digests of all releases that must be loaded, those that answer first."""
@@ -51,8 +70,13 @@ class Table:
         """The number of the arm (in `arms`) that answers each routing key."""
         if len(self.arms) == 1:
             return np.zeros(len(keys), dtype=np.intp)
-        edges = np.cumsum([arm.weight for arm in self.arms])
-        return np.searchsorted(edges[:-1], points(keys, self.salt), side="right")
+        if len(self.arms) == 2:
+            return (points(keys, self.salt) >= 1 - self.arms[1].weight).astype(np.intp)
+        waits = np.full((len(self.arms), len(keys)), np.inf)
+        for number, arm in enumerate(self.arms):
+            if arm.weight:
+                waits[number] = -np.log1p(-points(keys, f"{arm.name}:{self.salt}")) / arm.weight
+        return waits.argmin(axis=0)
 
     def shadowed(self, shadow: Arm, keys: Sequence[str]) -> np.ndarray:
         """Which routing keys `shadow` answers too, unseen; independent of the arm that answers."""

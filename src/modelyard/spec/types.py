@@ -363,17 +363,24 @@ class Canary(Declared):
     )
 
 
+class Only(Declared):
+    """The group of requests that a strategy may touch; all others are answered by the champion."""
+
+    segment: str = Field(description="a condition on inputs, such as country = 'PT' AND tier IN ('gold', 'silver')")
+
+
 class Strategy(Declared):
     """How a new release takes over."""
 
     canary: Canary | None = Field(default=None, description="in steps, under guards; default: replace at once")
+    only: Only | None = Field(default=None, description="the group of requests that it is limited to; default: all")
 
 
 def _strategy(value: Any) -> Any:
     if isinstance(value, str):
         return {} if value == "replace" else {value: {}}
-    if isinstance(value, dict) and set(value) == {"replace"}:
-        return {}
+    if isinstance(value, dict) and "replace" in value and not value["replace"]:
+        return {key: item for key, item in value.items() if key != "replace"}
     return value
 
 
@@ -397,6 +404,9 @@ class DeploymentSpec(Declared):
     output: Literal["probability", "label"] = Field(default="probability", description="what classification answers")
     log: Log = Field(default=Log(), description="the prediction log")
     max_rows: int = Field(default=10_000, ge=1, description="rows in one request")
+    route_by: str | None = Field(
+        default=None, description="the input, or key column, whose value keeps its arm; default: X-Routing-Key"
+    )
     strategy: Annotated[Strategy, BeforeValidator(_strategy), _ShortStrategy()] = Field(
         default=Strategy(), description="how a new release takes over", examples=["replace", {"canary": {}}]
     )

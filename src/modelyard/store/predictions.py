@@ -23,7 +23,8 @@ from modelyard.store.store import Store
 from modelyard.store.table import Within
 
 _TIME = pa.timestamp("us", tz="UTC")
-# What every row has; beside it `in.NAME` per input, as the policy left it (null in rows of a shadow).
+# `role`: answer, shadow, or forced (the request named its arm: no statistic counts it). `propensity`: with which
+# probability the routes gave the row its arm; null where they had no say. What every row has; beside it `in.NAME` per input, as the policy left it (null in rows of a shadow).
 COLUMNS = pa.schema(
     {
         "request_id": pa.string(),
@@ -41,6 +42,7 @@ COLUMNS = pa.schema(
         "warnings": pa.string(),
         "error": pa.string(),
         "latency_ms": pa.float64(),
+        "propensity": pa.float64(),
     }
 )
 # So many requests or keys are looked up one by one in the index of labels; for more, all labels are read.
@@ -71,7 +73,7 @@ def window(
 ) -> pa.Table:
     """The logged rows of `deployment` with `at` in [start, end), ordered by time, request and row.
 
-    `role`: answer or shadow, both by default.
+    `role`: answer, shadow or forced; all by default.
 
     `columns`: which of them (`request_id`, …, `in.NAME`; all by default; one that the table does not have is left out).
     Beside them always `label` (double: the number, or 0/1 for a binary target; string: the class of a multiclass one;
@@ -103,7 +105,7 @@ def of_request(store: Store, deployment: str, request_id: str) -> pa.Table:
         return _table(
             connection.execute(
                 f"SELECT * FROM {_source(connection, store, deployment)} "
-                "WHERE request_id = ? AND role = 'answer' AND coalesce(prediction, predictions[1]) IS NOT NULL ORDER BY \"row\"",
+                "WHERE request_id = ? AND role <> 'shadow' AND coalesce(prediction, predictions[1]) IS NOT NULL ORDER BY \"row\"",
                 [request_id],
             )
         )
@@ -127,7 +129,7 @@ def _counted(store: Store, deployment: str, column: str, wanted: Sequence[str]) 
         connection.register("wanted", pa.table({"name": pa.array(wanted, pa.string())}))
         rows = connection.execute(
             f"SELECT {column}, {counted} FROM {_source(connection, store, deployment)} "
-            f"WHERE role = 'answer' AND {column} IN (SELECT name FROM wanted) GROUP BY 1"
+            f"WHERE role <> 'shadow' AND {column} IN (SELECT name FROM wanted) GROUP BY 1"
         ).fetchall()
     return dict(rows)
 

@@ -10,7 +10,7 @@ from modelyard.spec.rules.functions import functions, hidden_modules
 from modelyard.spec.rules.models import models, splits
 from modelyard.spec.rules.packages import packages
 from modelyard.spec.rules.renames import renames
-from modelyard.spec.rules.serving import deployments, strategies
+from modelyard.spec.rules.serving import deployments, segments, strategies
 from modelyard.spec.rules.sources import sources, variables
 from modelyard.spec.rules.tables import datasets, resolve_inputs, table_names, views
 from modelyard.spec.rules.watching import monitors, triggers
@@ -30,6 +30,7 @@ RULES: tuple[Callable[[Look], None], ...] = (
     hidden_modules,
     deployments,
     strategies,
+    segments,
     monitors,
     triggers,
     renames,

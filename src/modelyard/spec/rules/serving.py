@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from modelyard.errors import InputError
 from modelyard.spec.document import Path
 from modelyard.spec.look import Look
 from modelyard.spec.metrics import PAIRED, RATES
+from modelyard.spec.predicate import columns, parse
 from modelyard.spec.rules.checks import bounds
-from modelyard.spec.types import Canary, DeploymentSpec, InputRule, Step
+from modelyard.spec.types import Canary, DeploymentSpec, InputRule, Model, Step
 from modelyard.spec.wording import nearest
 
 
@@ -20,6 +22,8 @@ def deployments(look: Look) -> None:
         model = look.spec.models.get(item.model)
         if model is not None and item.output == "label" and model.task == "regression":
             look.wrong((*path, "output"), "`output: label` belongs to classification, not to regression.")
+        if model is not None and item.route_by is not None:
+            _no_output(look, (*path, "route_by"), item.route_by, model)
 
 
 def _input(look: Look, path: Path, rule: InputRule, item: DeploymentSpec) -> None:
@@ -29,6 +33,35 @@ def _input(look: Look, path: Path, rule: InputRule, item: DeploymentSpec) -> Non
         if getattr(rule, key) == "fallback" and item.fallback is None:
             message = "this falls back, and the deployment has no `fallback`."
             look.wrong((*path, key), message, "Add fallback: baseline, or fallback: {value: ...}.")
+
+
+def _no_output(look: Look, path: Path, column: str, model: Model) -> None:
+    """A column that a request carries: no target, and excluded only when it is part of the key."""
+    table = look.spec.datasets.get(model.data)
+    key = table.key if table is not None else ()
+    if column == model.target:
+        look.wrong(path, f"`{column}` is the target: a request does not carry it.", "Name an input, or a key column.")
+    elif column in model.exclude and column not in key:
+        look.wrong(path, f"`{column}` is excluded from the inputs.", "Name an input, or a key column of the dataset.")
+
+
+def segments(look: Look) -> None:
+    """The group that a strategy is limited to is a condition on inputs, and there is a strategy to limit."""
+    for name, item in look.spec.deployments.items():
+        only, path = item.strategy.only, ("deployments", name, "strategy", "only")
+        if only is None:
+            continue
+        if item.strategy.canary is None:
+            look.wrong(path, "`replace` has no part of the traffic to limit.", "Declare another strategy beside it.")
+        try:
+            named = columns(parse(only.segment))
+        except InputError as error:
+            look.wrong((*path, "segment"), error.message, error.hint or "")
+            continue
+        model = look.spec.models.get(item.model)
+        if model is not None:
+            for column in sorted(named):
+                _no_output(look, (*path, "segment"), column, model)
 
 
 def strategies(look: Look) -> None:
