@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -15,6 +18,7 @@ import pytest
 from modelyard.clock import SimulatedClock
 from modelyard.records import Deployment
 from modelyard.serve import Gateway
+from modelyard.serve.app import Server, create
 from modelyard.serve.releases import Served
 from modelyard.spec.types import DeploymentSpec
 from modelyard.store import Store, open_store
@@ -81,6 +85,34 @@ class Heuristic:
         return np.full(len(table), 7.0)
 
 
+PREDICT = "/deployments/late-api/predict"
+JSON = {"content-type": "application/json"}
+
+
+class Client:
+    """Speaks to the application of a gateway in this process."""
+
+    def __init__(self, app: Server) -> None:
+        self.app = app
+
+    def send(self, method: str, path: str, **how: Any) -> httpx.Response:
+        """One request."""
+
+        async def go() -> httpx.Response:
+            transport = httpx.ASGITransport(app=self.app)
+            async with httpx.AsyncClient(
+                transport=transport, base_url=how.pop("base", "http://127.0.0.1:8601")
+            ) as client:
+                return await client.request(method, path, **how)
+
+        return asyncio.run(go())
+
+    def post(self, body: Any, path: str = PREDICT, headers: dict[str, str] | None = None) -> httpx.Response:
+        """Ask; a body that is not bytes is sent as JSON."""
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return self.send("POST", path, content=content, headers={**JSON, **(headers or {})})
+
+
 @dataclass
 class Yard:
     """A store, a clock, releases by digest, and a gateway over them."""
@@ -90,6 +122,7 @@ class Yard:
     releases: dict[str, Served]
     loads: list[str] = field(default_factory=list)
     gateways: list[Gateway] = field(default_factory=list)
+    clients: list[Client] = field(default_factory=list)
 
     def deploy(
         self, arms: dict[str, tuple[str, float]] | None = None, *, shadows: dict[str, tuple[str, float]] | None = None,
@@ -147,6 +180,12 @@ class Yard:
         self.gateways.append(gateway)
         return gateway
 
+    def client(self, **options: Any) -> Client:
+        """A client of the application over a gateway."""
+        client = Client(create(self.gateway(), **options))
+        self.clients.append(client)
+        return client
+
 
 @pytest.fixture
 def yard(tmp_path: Path) -> Iterator[Yard]:
@@ -157,6 +196,8 @@ def yard(tmp_path: Path) -> Iterator[Yard]:
         made.serve(CHAMPION)
         made.serve(CHALLENGER, Formula(scale=2.0))
         yield made
+        for client in made.clients:
+            client.app.close()
         for gateway in made.gateways:
             gateway.close()
 

@@ -86,3 +86,17 @@ def test_the_audit_trail_names_who_did_what_and_is_whole(shop: Shop) -> None:
     actions = [entry["action"] for entry in shop.yard("audit", "list", "--json").json["entries"]]
     assert {"declaration.applied", "release.created"} <= set(actions)
     assert shop.yard("audit", "verify").code == 0
+
+
+def test_an_input_rule_that_the_model_cannot_follow_fails_the_apply_and_changes_nothing(shop: Shop) -> None:
+    rules = "{pagse: {missing: keep}, minutes: {unknown: reject}, device: {missing: mode}}"
+    shop.edit("{model: buys}", f"{{model: buys, inputs: {rules}}}")
+    said = shop.yard("apply", "--yes", "--as-of", "2024-03-20")
+    assert said.code == 1
+    assert "inputs.pagse: the model has no input of this name; there are device, minutes, pages" in said.out
+    assert "inputs.minutes: `unknown` does not apply to an input of the type number" in said.out
+    (deployment,) = shop.yard("status", "--json").json["deployments"]
+    assert (deployment["release"], deployment["revision"]) == ("buys@1", 1)
+    shop.edit(rules, "{device: {missing: mode}}")
+    assert shop.yard("apply", "--yes", "--as-of", "2024-03-20").code == 0
+    assert shop.yard("status", "--json").json["deployments"][0]["revision"] == 2

@@ -6,6 +6,7 @@ apply works on a project and environment at a time, by lease; the records come l
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, assert_never
@@ -14,6 +15,7 @@ from modelyard import data, release
 from modelyard.digest import digest
 from modelyard.errors import Refused, StalePlan, YardError
 from modelyard.loop import upstream
+from modelyard.loop.fitting import check_inputs
 from modelyard.loop.ground import latest_declaration, latest_versions, survey
 from modelyard.loop.model_step import build_model, judge_again
 from modelyard.loop.rename import rename
@@ -100,7 +102,7 @@ def apply(yard: Yard, *, as_of: datetime | None = None, frozen: dict[str, Any] |
         for step in plan.steps:
             run(work, step)
         declare(work)
-        roll_out(yard, held)
+        roll_out(yard, held, {entity for entity in work.results if _failed(work, entity)})
     results = tuple(work.results.values())
     return Applied(plan, results, waiting(yard), ok=all(result.state == "done" for result in results))
 
@@ -139,6 +141,9 @@ def _do(work: Work, step: Step) -> str:
         case JudgeModel(name=name):
             return judge(work, name)
         case Deploy() | Control() | RecordOnly():
+            kind, _, name = step.entity.partition(".")
+            if kind == "deployment" and not isinstance(step, RecordOnly):
+                check_inputs(work.yard, name)
             return "recorded"
         case Rename(entity=entity, was=was):
             return rename(work.yard, entity, was, work.held)
@@ -272,9 +277,11 @@ def _judged(work: Work, entity: str) -> bool:
     return isinstance(result.error, Refused) and entity.startswith("model.")
 
 
-def roll_out(yard: Yard, held: Held) -> None:
-    """Move every deployment as far as its strategy allows now."""
+def roll_out(yard: Yard, held: Held, broken: Collection[str] = ()) -> None:
+    """Move every deployment that is not `broken` (an entity) as far as its strategy allows now."""
     for name, spec in yard.project.spec.deployments.items():
+        if f"deployment.{name}" in broken:
+            continue
         decision = release.tick(
             yard.store,
             name,

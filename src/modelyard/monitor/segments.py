@@ -151,7 +151,7 @@ def _filled(rows: pa.Table) -> dict[str, np.ndarray]:
     for row in np.flatnonzero(told != "[]"):
         for warning in json.loads(told[row] or "[]"):
             if warning["code"] == "missing":
-                name = warning["pointer"].rpartition("/")[2]
+                name = warning.get("input") or warning["pointer"].rpartition("/")[2]
                 filled.setdefault(name, np.zeros(len(rows), dtype=bool))[row] = True
     return filled
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import secrets
+from collections import Counter
 from collections.abc import Awaitable, Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -165,14 +166,23 @@ class Server:
         return response
 
     def _predict(self, call: Call) -> Response:
-        answer = self.gateway.run(call)
+        try:
+            answer = self.gateway.run(call)
+        finally:
+            self._count_policy(call)
         name = call.board.name
         self.metrics.count("modelyard_rows_total", len(answer.predictions), deployment=name, arm=answer.arm)
-        for code in {code for _, _, code in answer.warnings}:
-            number = sum(each == code for _, _, each in answer.warnings)
+        for code, number in Counter(code for _, _, code in answer.warnings).items():
             self.metrics.count("modelyard_warnings_total", number, deployment=name, code=code)
         assert call.codec is not None
         return call.codec.write(call, answer)
+
+    def _count_policy(self, call: Call) -> None:
+        """Count what the input policy did, whether or not the request is answered."""
+        for part in call.parts:
+            for (column, code, action), number in part.outcome.uses.items() if part.outcome is not None else ():
+                told = {"deployment": call.board.name, "input": column, "code": code, "action": action}
+                self.metrics.count("modelyard_policy_total", number, **told)
 
     async def feedback(self, name: str, body: bytes) -> Response:
         """`POST /deployments/{name}/feedback`."""

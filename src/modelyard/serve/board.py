@@ -10,7 +10,8 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from modelyard.records import Deployment
-from modelyard.serve import policy, releases
+from modelyard.serve import releases
+from modelyard.serve.policy import Policy, policy
 from modelyard.serve.predicting import can_fall_back
 from modelyard.serve.releases import Served
 from modelyard.serve.routing import Arm, Table
@@ -24,7 +25,7 @@ class Loaded:
     """A release that is loaded and warm, with its input policy in this deployment."""
 
     served: Served
-    rules: tuple[policy.Rule, ...]
+    policy: Policy
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,8 @@ class Promise:
     label: bool
     durability: str
     max_rows: int
+    coerce: bool = False
+    extra: str = "reject"
 
     @classmethod
     def of(cls, declared: Mapping[str, Any]) -> Promise:
@@ -46,7 +49,14 @@ class Promise:
             declared.get("output") == "label",
             Log.model_validate(declared.get("log") or {}).durability,
             int(declared.get("max_rows") or 10_000),
+            bool(declared.get("coerce")),
+            declared.get("extra") or "reject",
         )
+
+    def coerces(self, name: str) -> bool:
+        """Whether texts are read as an input's type."""
+        rule = self.inputs.get(name)
+        return self.coerce if rule is None or rule.coerce is None else rule.coerce
 
 
 _FALLBACK: TypeAdapter[Any] = TypeAdapter(FixedValue | str | None)
@@ -97,11 +107,12 @@ def build(record: Deployment, companions: Mapping[str, str], load: Load, kept: M
     """Load and warm all releases of a deployment; `kept` are in memory already. Raises what loading raises."""
     table = Table.of(record.routes)
     promise = Promise.of(record.policy)
+    champion = table.champion
     loaded = {}
     for digest in dict.fromkeys([*table.releases(), *companions.values()]):
         served = kept.get(digest) or _ready(load, digest)
-        falls = can_fall_back(served, promise.fallback)
-        loaded[digest] = Loaded(served, policy.rules(served.signature, promise.inputs, falls=falls))
+        falls = can_fall_back(served, promise.fallback, champion.release if champion else None)
+        loaded[digest] = Loaded(served, policy(served.signature, promise.inputs, falls=falls))
     beside = tuple(Arm(name, digest, 1.0) for name, digest in companions.items())
     return Board(record, table, promise, loaded, beside)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, Protocol
@@ -58,7 +58,8 @@ class Codec(Protocol):
 
 @dataclass
 class Call:
-    """One request on its way. `codec` reads its `body` and writes its answer. `chosen`: the client chose the id; `digest` of the body tells a repeat from a reuse.
+    """One request on its way. `codec` reads its `body` and writes its answer; `textual` says that its values are texts by
+    nature, `places` where in the body a value (row, input) stands, if not where our own protocol has it. `chosen`: the client chose the id; `digest` of the body tells a repeat from a reuse.
 
     `forced` names the arm that must answer. `inside`: which rows the deployment's segment holds; None = all.
 
@@ -82,8 +83,11 @@ class Call:
     at: int = 0
     began: float = 0.0
     form: Form = "rows"
+    textual: bool = False
+    places: Callable[[int | None, str | None], str] | None = None
     rows: list[dict[str, Any]] | None = None
-    unknown: list[tuple[str, str]] = field(default_factory=list)
+    unknown: list[tuple[int, str, str]] = field(default_factory=list)
+    ignored: list[tuple[int, str]] = field(default_factory=list)
     columns: dict[str, Raw] = field(default_factory=dict)
     count: int = 0
     claimed: bool = False
@@ -105,7 +109,7 @@ class Call:
             raw = self.columns.get(name)
             if raw is None:
                 return None
-            self.typed[name, kind] = typed(raw, kind)
+            self.typed[name, kind] = typed(raw, kind, coerce=self.textual or self.board.promise.coerces(name))
         return self.typed[name, kind]
 
     def known(self, name: str) -> Column | None:
@@ -128,6 +132,9 @@ class Call:
         return [other if value is None else value for value, other in zip(own, instead, strict=True)]
 
 
-def place_of(call: Call, row: int, name: str) -> str:
-    """The pointer to one value."""
-    return pointer("columns", name, row) if call.form == "columns" else pointer("rows", row, name)
+def place_of(call: Call, row: int | None, name: str | None) -> str:
+    """The pointer to one value of the body; to a whole column (no row), a whole row (no name)."""
+    if call.places is not None:
+        return call.places(row, name)
+    parts = ("columns", name, None if name is None else row) if call.form == "columns" else ("rows", row, name)
+    return pointer(*(part for part in parts if part is not None))

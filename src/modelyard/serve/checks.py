@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pyarrow as pa
 
 from modelyard.serve import policy
 from modelyard.serve.call import Call, Part, place_of
 from modelyard.serve.columns import Column
-from modelyard.serve.refusal import MOST_FAULTS, Fault, of_faults, pointer
+from modelyard.serve.refusal import MOST_FAULTS, Fault, of_faults
 
 
 def validate(call: Call) -> None:
-    """Every value of the type that the answering release's inputs have; no column that no release knows."""
-    faults = [Fault(place, _misnamed(name), "an input of the model") for place, name in call.unknown]
+    """Every value of the type that the answering release's inputs have; no column that no release knows, unless such
+    are declared to be ignored."""
+    faults = []
+    if call.board.promise.extra == "ignore":
+        call.ignored = list({name: (row, place) for row, name, place in reversed(call.unknown)}.values())
+    else:
+        faults = [Fault(place, _misnamed(name), "an input of the model") for _, name, place in call.unknown]
     for name, kind in _carried(call).items():
         faults += _at(call, name, kind, (call.column(name, kind) or _NOTHING).faults)
     if faults:
@@ -72,7 +78,7 @@ def apply_policy(call: Call) -> None:
     for part in call.parts:
         prepare(call, part)
         if not call.replayed:
-            faults += _told(call, part)
+            faults += faults_of(call, part)
     if faults:
         raise of_faults(faults)
 
@@ -85,13 +91,28 @@ def prepare(call: Call, part: Part) -> None:
         column = call.column(name, kind)
         if column is not None:
             columns[name] = column.values if part.rows is None else column.values.take(pa.array(part.rows))
-    part.outcome = policy.apply(loaded.rules, columns, part.count, whole=call.form == "columns")
+    part.outcome = policy.apply(loaded.policy, columns, part.count, whole=call.form == "columns")
+    _coerced(call, part)
     wrong = {(row, name) for row, name, _ in part.faults}
     # A value of the wrong type is null by now: it is told as that, not as missing.
     part.outcome.faults = part.faults + [each for each in part.outcome.faults if each[:2] not in wrong]
 
 
-def _told(call: Call, part: Part) -> list[Fault]:
+def _coerced(call: Call, part: Part) -> None:
+    """Say which values were read from texts; where all are (a table in CSV), that goes without saying."""
+    assert part.outcome is not None
+    if call.textual:
+        return
+    within = None if part.rows is None else {int(row): place for place, row in enumerate(part.rows)}
+    for rule in call.board.loaded[part.arm.release].policy.rules:
+        column = call.column(rule.name, rule.kind)
+        if column is not None and column.coerced:
+            rows = column.coerced if within is None else [within[row] for row in column.coerced if row in within]
+            part.outcome.act(rule, "coerced", "coerce", np.array(rows, dtype=np.intp))
+
+
+def faults_of(call: Call, part: Part) -> list[Fault]:
+    """What the policy of the part's release refuses, with its places in the request."""
     assert part.outcome is not None
     kinds = call.board.loaded[part.arm.release].served.inputs
     faults = []
@@ -99,7 +120,7 @@ def _told(call: Call, part: Part) -> list[Fault]:
         place = place_of(call, part.number(row), name)
         if code == "missing":
             if name not in call.columns and call.form == "columns":
-                place = pointer("columns", name)
+                place = place_of(call, None, name)
             elif call.rows is None or name in call.rows[part.number(row)]:
                 code = "null_not_allowed"
         faults.append(Fault(place, code, EXPECTED.get(code, kinds[name])))

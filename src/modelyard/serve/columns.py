@@ -1,4 +1,4 @@
-"""Values of a request as typed columns: strict, coercing nothing, each fault with its row.
+"""Values of a request as typed columns: strict, coercing nothing that is not declared so, each fault with its row.
 
 A column comes as a list (of JSON or Python values) or as an Arrow array (replayed history). It leaves as one Arrow array of
 the input's type: number float64, integer int64, boolean bool, category string, timestamp timestamp[us, UTC], date date32.
@@ -7,6 +7,7 @@ A faulty or missing value is null in it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -32,18 +33,19 @@ _NONE = type(None)
 
 @dataclass(frozen=True)
 class Column:
-    """A typed column and its faults: (row, code) where a value was refused, at most `MOST_FAULTS`."""
+    """A typed column and its faults: (row, code) where a value was refused, at most `MOST_FAULTS`; `coerced` are rows."""
 
     values: pa.Array
     faults: tuple[tuple[int, str], ...] = ()
+    coerced: tuple[int, ...] = ()
 
 
 class BadValue(ValueError):
     """One value is refused, with this code."""
 
 
-def typed(raw: Raw, kind: str) -> Column:
-    """The values of `raw` as a column of an input's type `kind` (a key of `TYPES`)."""
+def typed(raw: Raw, kind: str, *, coerce: bool = False) -> Column:
+    """The values of `raw` as a column of an input's type `kind` (a key of `TYPES`); with `coerce`, texts are read too."""
     if not isinstance(raw, list):
         array = _from_arrow(raw, kind)
         if array is not None:
@@ -55,7 +57,7 @@ def typed(raw: Raw, kind: str) -> Column:
             return _finite(_PLAINLY[kind](raw))
     except (pa.ArrowException, OverflowError, ValueError):
         pass  # some value does not fit: find out which, one by one
-    return _one_by_one(raw, _VALUE[kind], TYPES[kind])
+    return _coerced(raw, kind) if coerce else _one_by_one(raw, _VALUE[kind], TYPES[kind])
 
 
 def absent(kind: str, rows: int) -> pa.Array:
@@ -122,6 +124,37 @@ def _one_by_one(raw: Iterable[Any], value_of: Callable[[Any], Any], kind: pa.Dat
             if len(faults) < MOST_FAULTS:
                 faults.append((row, str(bad)))
     return Column(pa.array(values, kind), tuple(faults))
+
+
+def _coerced(raw: list[Any], kind: str) -> Column:
+    """A column whose values are first read as `_COERCED` says; rows in which that made another value of them are told."""
+    read_as = _COERCED[kind]
+    values = [read_as(value) for value in raw]
+    column = _one_by_one(values, _VALUE[kind], TYPES[kind])
+    wrong = {row for row, _ in column.faults}
+    rows = tuple(row for row, value in enumerate(raw) if values[row] is not value and row not in wrong)
+    return Column(column.values, column.faults, rows)
+
+
+def _as_number(value: Any) -> Any:
+    """A text that is a number as JSON writes them; nothing else: no blanks, separators, hexadecimals, NaN."""
+    if type(value) is not str or len(value) > _LONGEST_NUMBER or not _NUMBER.fullmatch(value):
+        return value
+    return int(value) if value.lstrip("-").isdigit() else float(value)
+
+
+def _as_boolean(value: Any) -> Any:
+    """`"true"` and `"false"`, and the numbers 1 and 0."""
+    if type(value) in (str, int, float):
+        return _BOOLEANS.get(value, value)
+    return value
+
+
+def _as_text(value: Any) -> Any:
+    """Whole numbers and booleans as JSON writes them; fractions not, for they have many spellings."""
+    if type(value) is bool:
+        return "true" if value else "false"
+    return str(value) if type(value) is int and -(2**63) <= value < 2**63 else value
 
 
 def _number(value: Any) -> float | None:
@@ -225,6 +258,17 @@ def _plain_dates(raw: list[Any]) -> pa.Array:
     return pa.array([parsed.get(value) for value in raw], TYPES["date"])
 
 
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
+_LONGEST_NUMBER = 400
+_BOOLEANS: dict[Any, bool] = {"true": True, "false": False, 1: True, 0: False}
+_COERCED: dict[str, Callable[[Any], Any]] = {
+    "number": _as_number,
+    "integer": _as_number,
+    "boolean": _as_boolean,
+    "category": _as_text,
+    "timestamp": lambda value: value,
+    "date": lambda value: value,
+}
 _VALUE: dict[str, Callable[[Any], Any]] = {
     "number": _number,
     "integer": _optional_integer,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +12,8 @@ import pyarrow.compute as pc
 from modelyard.serve import keys
 from modelyard.serve.call import Call, Part, place_of
 from modelyard.serve.frames import Entry
-from modelyard.serve.refusal import pointer
+
+Told: TypeAlias = tuple[int, str, str, str]
 
 
 def log(call: Call) -> None:
@@ -41,6 +42,7 @@ def entry(call: Call, part: Part, milliseconds: float) -> Entry | None:
     if not len(numbers):
         return None
     every = len(numbers) == part.count
+    warnings = told(call, part)
     place = range(part.count) if every else {int(row): number for number, row in enumerate(numbers)}
     table = part.outcome.table if every else part.outcome.table.take(pa.array(numbers))
     own = numbers if part.rows is None else part.rows[numbers]
@@ -61,7 +63,8 @@ def entry(call: Call, part: Part, milliseconds: float) -> Entry | None:
         values=None if made.many else made.listed(numbers),
         many=made.listed(numbers) if made.many else None,
         fallback=[place[row] for row in np.flatnonzero(made.fallback).tolist() if row in place],
-        warnings=[(place[row], at, code) for row, at, code in told(call, part) if row in place],
+        warnings=[(place[row], at, code) for row, at, code, _ in warnings if row in place],
+        named=[name for row, _, _, name in warnings if row in place],
         errors=[(place[row], code) for row, code in (made.errors | made.failed).items() if row in place],
         ms=round(milliseconds, 3),
         inputs=_inputs(table) if part.role != "shadow" else None,
@@ -89,15 +92,18 @@ def _logged(call: Call, part: Part) -> np.ndarray:
     return np.array([row for row in rows.tolist() if row not in refused], dtype=np.intp) if refused else rows
 
 
-def told(call: Call, part: Part) -> list[tuple[int, str, str]]:
-    """Warnings about a part as (row within it, pointer, code)."""
+def told(call: Call, part: Part) -> list[Told]:
+    """Warnings about a part as (row within it, pointer, code, input); the input is "" where all of the row is meant."""
     assert part.outcome is not None and part.made is not None
-    warnings = [
-        (row, place_of(call, part.number(row), name), code) for row, name, code in sorted(part.outcome.warnings)
+    found = [
+        (row, place_of(call, part.number(row), name), code, name) for row, name, code in sorted(part.outcome.warnings)
     ]
-    form = "columns" if call.form == "columns" else "rows"
-    return warnings + [(row, pointer(form, part.number(row)) if form == "rows" else "/columns", "fallback")
-                       for row in np.flatnonzero(part.made.fallback).tolist()]  # fmt: skip
+    fallen = np.flatnonzero(part.made.fallback).tolist()
+    found += [(row, place_of(call, part.number(row), None), "fallback", "") for row in fallen]
+    if call.ignored:
+        own = {part.number(row): row for row in range(part.count)}
+        found += [(own[row], place, "unknown_feature", "") for row, place in call.ignored if row in own]
+    return found
 
 
 def carry(call: Call) -> None:

@@ -35,10 +35,15 @@ class Shape(msgspec.Struct, omit_defaults=True, tag="shape"):
 class Entry(msgspec.Struct, omit_defaults=True, tag="entry"):
     """What one arm made of rows of one request.
 
-    Lists have one item per row of the entry (`rows`: its number in the request; none = 0, 1, …). `body` is the digest of
-    an answered request whose client chose its id. `warnings` are (row, pointer, code), `errors` (row, code), `fallback` rows:
-    here a row counts within the entry. `propensity`: with which probability the routes chose the arm; None where they had
-    no say (shadows, forced arms, rows outside the declared segment). Times are microseconds since 1970. `inputs` follow the release's shape.
+        Lists have one item per row of the entry (`rows`: its number in the request; none = 0, 1, …). `body` is the digest of
+    <<<<<<< HEAD
+        an answered request whose client chose its id. `warnings` are (row, pointer, code), `errors` (row, code), `fallback` rows:
+        here a row counts within the entry. `propensity`: with which probability the routes chose the arm; None where they had
+        no say (shadows, forced arms, rows outside the declared segment). Times are microseconds since 1970. `inputs` follow the release's shape.
+    =======
+        an answered request whose client chose its id. `warnings` are (row, pointer, code), `named` the input of each, `errors` (row, code), `fallback` rows:
+        here a row counts within the entry. Times are microseconds since 1970. `inputs` follow the release's shape.
+    >>>>>>> 49fcb9b (The input policy: coercion, another category, normal forms, extra columns, a champion that stands in; every use said and counted)
     """
 
     id: str
@@ -56,6 +61,7 @@ class Entry(msgspec.Struct, omit_defaults=True, tag="entry"):
     many: list[list[float] | None] | None = None
     fallback: list[int] = []
     warnings: list[tuple[int, str, str]] = []
+    named: list[str] = []
     errors: list[tuple[int, str]] = []
     ms: float = 0.0
     propensity: float | list[float | None] | None = 1.0
@@ -167,8 +173,9 @@ def _at_rows(values: list[Any], changes: Iterable[tuple[int, Any]]) -> list[Any]
 
 def _warnings(entry: Entry) -> list[str]:
     told: dict[int, list[dict[str, Any]]] = {}
-    for row, pointer, code in entry.warnings:
-        told.setdefault(row, []).append({"pointer": pointer, "code": code})
+    names = entry.named or [""] * len(entry.warnings)
+    for (row, pointer, code), name in zip(entry.warnings, names, strict=True):
+        told.setdefault(row, []).append({"pointer": pointer, "code": code, "input": name})
     return _at_rows(["[]"] * entry.n, ((row, _encode(each).decode()) for row, each in told.items()))
 
 

@@ -11,6 +11,7 @@ HELP = {
     "modelyard_requests_total": "Requests by deployment, operation and HTTP status.",
     "modelyard_rows_total": "Rows answered, by deployment and arm.",
     "modelyard_warnings_total": "Warnings about rows, by deployment and code.",
+    "modelyard_policy_total": "Values that the input policy acted on, by deployment, input, code and action.",
     "modelyard_refusals_total": "Requests that were not answered, by deployment and code.",
     "modelyard_shadows_dropped_total": "Requests that shadows did not answer because too many were waiting.",
     "modelyard_request_seconds": "Time from a request's last byte to its answer.",

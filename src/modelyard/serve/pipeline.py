@@ -17,8 +17,8 @@ from modelyard.serve import answer as answers
 from modelyard.serve import predicting
 from modelyard.serve.answer import Answer
 from modelyard.serve.board import Board
-from modelyard.serve.call import Call, Part
-from modelyard.serve.checks import apply_policy, prepare, type_faults, validate
+from modelyard.serve.call import Call, Part, place_of
+from modelyard.serve.checks import EXPECTED, apply_policy, faults_of, prepare, type_faults, validate
 from modelyard.serve.columns import absent
 from modelyard.serve.entries import entry, log, told, write
 from modelyard.serve.refusal import Fault, Refusal, of_faults
@@ -83,19 +83,73 @@ def predict(call: Call) -> None:
         ask(call, part)
 
 
-def ask(call: Call, part: Part) -> None:
-    """Ask the part's release, and take what its policy sends to the fallback from there."""
+def ask(call: Call, part: Part, *, failed: str = "") -> None:
+    """Ask the part's release; what its policy sends to the fallback and what it fails on is answered from there.
+
+    `failed`: why the release is not asked at all.
+    """
     assert part.outcome is not None
     served = call.board.loaded[part.arm.release].served
-    part.made = predicting.make(served, part.outcome, call.board.promise.fallback)
+    refused: list[Fault] = []
+    part.made = predicting.make(served, part.outcome, _instead(call, part, refused), failed=failed)
+    if refused and part.role != "shadow" and not call.replayed:
+        raise of_faults(refused)
+
+
+def late(call: Call) -> None:
+    """In place of `predict`, when there is no time left for it: the fallback answers, where one is declared."""
+    for part in call.parts:
+        ask(call, part, failed="deadline_exceeded")
+
+
+def _instead(call: Call, part: Part, refused: list[Fault]) -> predicting.Instead | None:
+    """What stands in for the part's release; `refused` takes what the champion's own policy has against rows."""
+    assert part.outcome is not None
+    promise, arm, outcome = call.board.promise, call.board.table.champion, part.outcome
+    served = call.board.loaded[part.arm.release].served
+    if promise.fallback != "champion":
+        return predicting.stand_in(served, outcome, promise.fallback)
+    if arm is None or arm.release == part.arm.release:
+        return None
+
+    def champion(rows: np.ndarray) -> np.ndarray:
+        loaded = call.board.loaded[arm.release].served
+        other = Part(arm, part.role, rows if part.rows is None else part.rows[rows], len(rows))
+        other.faults = type_faults(call, other, loaded.inputs)
+        prepare(call, other)
+        assert other.outcome is not None
+        other.outcome.faults = [each for each in other.outcome.faults if outcome.fallback[rows[each[0]]]]
+        refused.extend(faults_of(call, other))
+        return predicting.make(loaded, other.outcome, None).values
+
+    return champion
 
 
 def answer(call: Call) -> None:
     """Put the parts together; a row without a prediction fails a request, and only itself in a replay."""
     failed = [code for part in call.parts if part.made is not None for code in part.made.errors.values()]
     if failed and not call.replayed:
-        raise Refusal(502 if "model_output_invalid" in failed else 500, failed[0])
+        _excuse(call)
+        raise next(
+            (Refusal(status, code) for code, status in FAILURES.items() if code in failed), Refusal(500, failed[0])
+        )
     call.answer = shown(_assembled(call), call.board)
+
+
+FAILURES = {"model_output_invalid": 502, "deadline_exceeded": 504}
+
+
+def _excuse(call: Call) -> None:
+    """Refuse rows that the model failed on and the policy had let pass with a warning: it is the input that is wrong."""
+    faults: list[Fault] = []
+    for part in call.parts:
+        assert part.outcome is not None and part.made is not None
+        doubtful = {row for row, _, code in part.outcome.warnings if code in EXPECTED}
+        if not part.made.errors.keys() <= doubtful or {*part.made.errors.values()} - {"model_failed"}:
+            return
+        wrong = [each for each in part.outcome.warnings if each[0] in part.made.errors and each[2] in EXPECTED]
+        faults += [Fault(place_of(call, part.number(row), name), code, EXPECTED[code]) for row, name, code in wrong]
+    raise of_faults(faults)
 
 
 def _assembled(call: Call) -> Answer:
@@ -111,7 +165,7 @@ def _assembled(call: Call) -> Answer:
             values[row], arms[row], released[row] = value, part.arm.name, part.arm.release
         rejected += [(numbers[row], code) for row, _, code in part.outcome.faults]
         rejected += [(numbers[row], code) for row, code in part.made.errors.items() if row not in refused]
-        warnings += [(numbers[row], at, code) for row, at, code in told(call, part) if row not in refused]
+        warnings += [(numbers[row], at, code) for row, at, code, _ in told(call, part) if row not in refused]
     warnings.sort(key=itemgetter(0))
     return Answer(call.request_id, released[0], arms[0], values, warnings, arms, released, tuple(sorted(set(rejected))))
 

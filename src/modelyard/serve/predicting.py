@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +16,8 @@ from modelyard.serve.releases import Served
 from modelyard.spec.types import FixedValue
 
 MOST_TRIALS = 64
+Instead: TypeAlias = Callable[[np.ndarray], np.ndarray | float]
+"""Answers for rows, by their numbers: one each, or one for all; NaN where it has none."""
 _log = logging.getLogger(__name__)
 
 
@@ -40,27 +42,32 @@ class Made:
     def listed(self, rows: np.ndarray) -> list[Any]:
         """The predictions of `rows` as Python values, None where there is none."""
         values = self.values[rows]
-        finite = np.isfinite(values).all(axis=1) if self.many else np.isfinite(values)
+        finite = _finite(values)
         listed = values.tolist()
         if finite.all():
             return listed
         return [value if good else None for value, good in zip(listed, finite.tolist(), strict=True)]
 
 
-def make(served: Served, outcome: Outcome, fallback: str | FixedValue | None) -> Made:
-    """Ask the model for all rows that the policy leaves to it, and the declared `fallback` for the others and its failures."""
+def make(served: Served, outcome: Outcome, instead: Instead | None, *, failed: str = "") -> Made:
+    """Ask the model for all rows that the policy leaves to it, and what stands in for the others and its failures.
+
+    `failed`: why the model is not even asked (it is too late, it is ejected); all rows are its failures then.
+    """
     rows = len(outcome.fallback)
     classes = served.signature.get("classes") or ()
     wide = served.signature["task"] == "multiclass_classification"
     made = Made(np.full((rows, len(classes)) if wide else rows, np.nan), np.zeros(rows, dtype=bool))
     refused = outcome.refused()
     asked = np.array([row for row in np.flatnonzero(~outcome.fallback).tolist() if row not in refused], dtype=np.intp)
-    if len(asked):
+    if failed:
+        made.errors = dict.fromkeys(asked.tolist(), failed)
+    elif len(asked):
         _ask(served, outcome.table if len(asked) == rows else outcome.table.take(pa.array(asked)), asked, made)
     unanswered = [*np.flatnonzero(outcome.fallback).tolist(), *made.errors]
     wanted = np.array(sorted({row for row in unanswered if row not in refused}), dtype=np.intp)
     if len(wanted):
-        _fall_back(served, outcome.table, wanted, made, fallback)
+        _fall_back(wanted, made, instead)
     for row in refused:
         made.errors[row] = "input_rejected"
     return made
@@ -75,8 +82,7 @@ def _ask(served: Served, table: pa.Table, rows: np.ndarray, made: Made) -> None:
         code, values = _try(served, table.slice(low, high - low), made.values.shape[1:])
         if values is not None:
             made.values[rows[low:high]] = values
-            finite = np.isfinite(values).all(axis=1) if made.many else np.isfinite(values)
-            for place in np.flatnonzero(~finite).tolist():
+            for place in np.flatnonzero(~_finite(values)).tolist():
                 made.errors[int(rows[low + place])] = "model_output_invalid"
             continue
         trials += 1
@@ -98,20 +104,30 @@ def _try(served: Served, table: pa.Table, shape: tuple[int, ...]) -> tuple[str, 
     return ("", values) if values.shape == (len(table), *shape) else ("model_output_invalid", None)
 
 
-def _fall_back(
-    served: Served, table: pa.Table, rows: np.ndarray, made: Made, fallback: str | FixedValue | None
-) -> None:
+def _fall_back(rows: np.ndarray, made: Made, instead: Instead | None) -> None:
+    values = None if instead is None else np.broadcast_to(instead(rows), made.values[rows].shape)
+    good = np.zeros(len(rows), dtype=bool) if values is None else _finite(values)
+    if values is not None:
+        made.values[rows[good]] = values[good]
+        made.fallback[rows[good]] = True
+    made.failed = {row: made.errors.pop(row) for row in rows[good].tolist() if row in made.errors}
+    for row in rows[~good].tolist():
+        made.errors.setdefault(row, "no_fallback")
+
+
+def _finite(values: np.ndarray) -> np.ndarray:
+    return np.isfinite(values).all(axis=1) if values.ndim == 2 else np.isfinite(values)
+
+
+def stand_in(served: Served, outcome: Outcome, fallback: str | FixedValue | None) -> Instead | None:
+    """What the declared `fallback` answers for rows of `outcome`: the release's heuristic, or a fixed value."""
     if isinstance(fallback, FixedValue):
-        values = fixed(fallback.value, served.signature)
-    elif fallback == "baseline" and served.baseline is not None:
-        values = served.baseline.predict(table.take(pa.array(rows)))
-    else:
-        for row in rows.tolist():
-            made.errors.setdefault(row, "no_fallback")
-        return
-    made.values[rows] = values
-    made.fallback[rows] = True
-    made.failed = {row: made.errors.pop(row) for row in rows.tolist() if row in made.errors}
+        value = fixed(fallback.value, served.signature)
+        return lambda rows: value
+    baseline = served.baseline
+    if fallback == "baseline" and baseline is not None:
+        return lambda rows: np.asarray(baseline.predict(outcome.table.take(pa.array(rows))), dtype=np.float64)
+    return None
 
 
 def fixed(value: Any, signature: Mapping[str, Any]) -> Any:
@@ -122,14 +138,16 @@ def fixed(value: Any, signature: Mapping[str, Any]) -> Any:
             return np.array([float(each == value) for each in classes])
     elif isinstance(value, str) and value in classes:
         return float(value == signature.get("positive"))
-    elif isinstance(value, int | float) and np.isfinite(value):
+    elif isinstance(value, int | float) and (0 <= value <= 1 or signature["task"] == "regression"):
         return float(value)
     raise DataError("the fallback's value is no prediction of this model.", where="fallback.value")
 
 
-def can_fall_back(served: Served, fallback: str | FixedValue | None) -> bool:
+def can_fall_back(served: Served, fallback: str | FixedValue | None, champion: str | None) -> bool:
     """Whether there is something to answer with when the model cannot. DataError as for `fixed`."""
     if isinstance(fallback, FixedValue):
         fixed(fallback.value, served.signature)
         return True
+    if fallback == "champion":
+        return champion is not None and champion != served.digest
     return fallback == "baseline" and served.baseline is not None

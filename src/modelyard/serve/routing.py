@@ -61,6 +61,11 @@ class Table:
                 return number
         return next((shadow for shadow in self.shadows if shadow.name == name), None)
 
+    @property
+    def champion(self) -> Arm | None:
+        """The arm of the release that has proved itself."""
+        return next((arm for arm in self.arms if arm.name == "champion"), None)
+
     def releases(self) -> list[str]:
         """Digests of all releases that must be loaded, those that answer first."""
         wanted = [*(arm.release for arm in self.arms), *(arm.release for arm in self.shadows), *self.warm]

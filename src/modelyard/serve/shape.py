@@ -6,8 +6,8 @@ from itertools import islice
 
 import pyarrow as pa
 
-from modelyard.serve.call import Call
-from modelyard.serve.refusal import MOST_FAULTS, Fault, Refusal, of_faults, pointer
+from modelyard.serve.call import Call, place_of
+from modelyard.serve.refusal import MOST_FAULTS, Fault, Refusal, of_faults
 
 
 def decode(call: Call) -> None:
@@ -29,39 +29,37 @@ def _limit(call: Call, count: int) -> None:
 def _from_rows(call: Call) -> None:
     rows = call.rows
     if not isinstance(rows, list) or not rows:
-        raise _shape("/rows", "a list of at least one object")
+        raise _shape(call, "a list of at least one object")
     wrong = (
         [number for number, row in enumerate(rows) if type(row) is not dict] if set(map(type, rows)) != {dict} else []
     )
     if wrong:
-        raise of_faults([Fault(pointer("rows", row), "wrong_shape", "an object") for row in wrong[:MOST_FAULTS]])
+        raise of_faults([Fault(place_of(call, row, None), "wrong_shape", "an object") for row in wrong[:MOST_FAULTS]])
     _limit(call, len(rows))
     names = set().union(*rows)
     extra = names - call.board.names
     # Only known names become columns: a hostile body may name a million.
     call.columns = {name: [row.get(name) for row in rows] for name in names - extra}
     if extra:
-        places = (
-            (pointer("rows", number, name), name) for number, row in enumerate(rows) for name in row.keys() & extra
-        )
-        call.unknown = list(islice(places, MOST_FAULTS))
+        found = ((number, name) for number, row in enumerate(rows) for name in row.keys() & extra)
+        call.unknown = [(row, name, place_of(call, row, name)) for row, name in islice(found, MOST_FAULTS)]
 
 
 def _from_columns(call: Call) -> None:
     if not isinstance(call.columns, dict):
-        raise _shape("/columns", "an object of lists")
+        raise _shape(call, "an object of lists")
     raws = call.columns
     wrong = [name for name, raw in raws.items() if not isinstance(raw, list | pa.Array | pa.ChunkedArray)]
     if wrong:
-        raise of_faults([Fault(pointer("columns", name), "wrong_shape", "a list") for name in wrong[:MOST_FAULTS]])
+        raise of_faults([Fault(place_of(call, None, name), "wrong_shape", "a list") for name in wrong[:MOST_FAULTS]])
     lengths = {len(raw) for raw in raws.values()}
     if len(lengths) != 1 or lengths == {0}:
-        raise _shape("/columns", "lists of one length, at least 1")
+        raise _shape(call, "lists of one length, at least 1")
     _limit(call, lengths.pop())
     extra = raws.keys() - call.board.names
     if extra:
-        call.unknown = [(pointer("columns", name), name) for name in sorted(extra)[:MOST_FAULTS]]
+        call.unknown = [(0, name, place_of(call, None, name)) for name in sorted(extra)[:MOST_FAULTS]]
 
 
-def _shape(place: str, expected: str) -> Refusal:
-    return of_faults([Fault(place, "wrong_shape", expected)])
+def _shape(call: Call, expected: str) -> Refusal:
+    return of_faults([Fault(place_of(call, None, None), "wrong_shape", expected)])

@@ -300,8 +300,16 @@ class InputRule(Declared):
     out_of_range: Literal["warn", "clip", "reject", "fallback"] | None = Field(
         default=None, description="when it lies outside the training data's range"
     )
-    unknown: Literal["accept", "reject", "fallback"] | None = Field(
-        default=None, description="when the training data had no such category"
+    unknown: Literal["accept", "other", "reject", "fallback"] | FixedValue | None = Field(
+        default=None,
+        description="when the training data had no such category; `other`: take the category that training calls so, else none",
+    )
+    normalize: Literal["NFC", "NFD", "NFKC", "NFKD"] | None = Field(
+        default=None,
+        description="categories that are the same text in this Unicode form are the same; default: as they are",
+    )
+    coerce: Flag | None = Field(
+        default=None, description="whether texts are read as numbers or booleans; default: as for all inputs"
     )
     min: float | None = Field(default=None, description="hard bound: below it a request is rejected")
     max: float | None = Field(default=None, description="hard bound: above it a request is rejected")
@@ -398,7 +406,9 @@ class DeploymentSpec(Declared):
     model: str = Field(description="the model whose champion answers")
     type: Literal["endpoint"] = Field(default="endpoint", description="over HTTP")
     inputs: dict[str, InputRule] = Field(default_factory=dict, description="rules for single inputs")
-    fallback: Literal["baseline"] | FixedValue | None = Field(
+    coerce: Flag = Field(default=False, description='whether texts are read as numbers or booleans: "1.5" as 1.5')
+    extra: Literal["reject", "ignore"] = Field(default="reject", description="columns of a request that are no inputs")
+    fallback: Literal["baseline", "champion"] | FixedValue | None = Field(
         default=None, description="what answers when the model cannot; default: an error"
     )
     output: Literal["probability", "label"] = Field(default="probability", description="what classification answers")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from modelyard.spec.look import Look
 from modelyard.spec.rules.checks import data_checks, model_checks
 from modelyard.spec.rules.functions import functions, hidden_modules
+from modelyard.spec.rules.inputs import input_policies
 from modelyard.spec.rules.models import models, splits
 from modelyard.spec.rules.packages import packages
 from modelyard.spec.rules.renames import renames
@@ -29,6 +30,7 @@ RULES: tuple[Callable[[Look], None], ...] = (
     functions,
     hidden_modules,
     deployments,
+    input_policies,
     strategies,
     segments,
     monitors,

@@ -7,32 +7,20 @@ from modelyard.spec.document import Path
 from modelyard.spec.look import Look
 from modelyard.spec.metrics import PAIRED, RATES
 from modelyard.spec.predicate import columns, parse
-from modelyard.spec.rules.checks import bounds
-from modelyard.spec.types import Canary, DeploymentSpec, InputRule, Model, Step
+from modelyard.spec.types import Canary, Model, Step
 from modelyard.spec.wording import nearest
 
 
 def deployments(look: Look) -> None:
-    """A deployment's model exists, and what its input rules and output ask for can be given."""
+    """A deployment's model exists, and can give the declared output."""
     for name, item in look.spec.deployments.items():
         path = ("deployments", name)
         look.refer((*path, "model"), item.model, "models", what="model")
-        for column, rule in item.inputs.items():
-            _input(look, (*path, "inputs", column), rule, item)
         model = look.spec.models.get(item.model)
         if model is not None and item.output == "label" and model.task == "regression":
             look.wrong((*path, "output"), "`output: label` belongs to classification, not to regression.")
         if model is not None and item.route_by is not None:
             _no_output(look, (*path, "route_by"), item.route_by, model)
-
-
-def _input(look: Look, path: Path, rule: InputRule, item: DeploymentSpec) -> None:
-    if rule.min is not None or rule.max is not None:
-        bounds(look, path, rule)
-    for key in ("missing", "out_of_range", "unknown"):
-        if getattr(rule, key) == "fallback" and item.fallback is None:
-            message = "this falls back, and the deployment has no `fallback`."
-            look.wrong((*path, key), message, "Add fallback: baseline, or fallback: {value: ...}.")
 
 
 def _no_output(look: Look, path: Path, column: str, model: Model) -> None:
