@@ -17,7 +17,7 @@ ui
 api
 loop
 data train evaluate release serve monitor triggers
-engines models
+engines models channels
 store
 plan features stats plugins
 records

@@ -242,6 +242,56 @@ class Request(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Alert(Record):
+    """Something that people must know, from its rise to its end (triggers): one cause, one alert at a time.
+
+    `cause` is "KIND:SUBJECT", such as "drift:deployment.late-api"; `key` adds a number. `level` is the worst so far.
+    `watched`: what each monitor that saw it saw last, `{monitor: {"level", "calm": looks without it}}`.
+    """
+
+    unique = (("key",),)
+    indexes = (("state",), ("cause", "state"))
+
+    key: str
+    cause: str
+    kind: str
+    subject: str
+    model: str = ""
+    level: Literal["warn", "page"]
+    priority: Literal["P1", "P2", "P3", "P4"]
+    state: Literal["open", "acknowledged", "resolved"] = "open"
+    says: str
+    watched: Json = field(default_factory=dict)
+    at: datetime
+    by: str = ""
+    note: str = ""
+    changed: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Message(Record):
+    """The outbox: what a channel is to be told, written with its cause in one transaction, sent afterwards (triggers).
+
+    `key` is the idempotency key: it is the same at every attempt. `due` is when it may be sent at the earliest.
+    """
+
+    unique = (("key",),)
+    indexes = (("state", "due"), ("alert",))
+
+    key: str
+    alert: str = ""
+    channel: str
+    event: Literal["opened", "worsened", "escalated", "resolved", "fired"]
+    body: Json
+    state: Literal["waiting", "sent", "dropped", "failed"] = "waiting"
+    at: datetime
+    due: datetime
+    attempts: int = 0
+    outcome: str = ""
+    done_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Mark(Record):
     """A named cursor of the loop: the last tick, a simulation's progress (loop)."""
 

@@ -86,7 +86,7 @@ def _typed(function: Any, arguments: dict[str, Any]) -> dict[str, Any]:
         if name not in typed:
             continue
         value = typed[name]
-        if isinstance(parameter.default, int) and not isinstance(parameter.default, bool):
+        if parameter.annotation == "int":
             try:
                 typed[name] = int(value)
             except (TypeError, ValueError):

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from modelyard import monitor, release
+from modelyard.api.alerting import standing
 from modelyard.api.context import Context
 from modelyard.api.declaring import existing
 from modelyard.errors import NotFound
 from modelyard.loop.ground import latest_declaration
-from modelyard.records import Alias, Audit, Deployment, Observation, Release, Verdict
+from modelyard.records import Alias, Audit, Deployment, Release, Verdict
 from modelyard.store import Store, audit
 
 Json = dict[str, Any]
@@ -34,7 +35,7 @@ def status(context: Context) -> Json:
         "as_of": context.clock.now().isoformat(),
         "deployments": [_deployment(store, name, names) for name in spec.deployments],
         "pending": list(release.pending(store, set(spec.deployments), set(spec.models))),
-        "alerts": _alerts(store, list(spec.monitors)),
+        "alerts": standing(store),
     }
 
 
@@ -54,25 +55,6 @@ def _deployment(store: Store, name: str, names: dict[str, str]) -> Json:
         "rollout": found.rollout or None,
         "ready": bool(arms),
     }
-
-
-def _alerts(store: Store, monitors: list[str]) -> list[Json]:
-    """The newest observation of each monitor and kind that is not ok."""
-    latest: dict[tuple[str, str], Observation] = {}
-    for name in monitors:
-        for seen in store.read(Observation, monitor=name, order="end"):
-            latest[name, seen.kind] = seen
-    return [
-        {
-            "monitor": seen.monitor,
-            "kind": seen.kind,
-            "level": seen.level,
-            "says": seen.says,
-            "end": seen.end.isoformat(),
-        }
-        for seen in latest.values()
-        if seen.level in ("warn", "page")
-    ]
 
 
 def release_list(context: Context) -> Json:

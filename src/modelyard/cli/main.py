@@ -340,6 +340,38 @@ def monitor_show(said: Words, name: str | None) -> None:
     said.tell(said.door().monitor_show(name=name), show.monitors)
 
 
+@yard.group()
+def alert() -> None:
+    """What people must know: look, take over, end."""
+
+
+@alert.command("list")
+@click.option("--state", type=click.Choice(["open", "acknowledged", "resolved"]), help="Only these.")
+@click.option("--limit", type=click.IntRange(1, 2**31 - 1), default=50, show_default=True)
+@words
+def alert_list(said: Words, state: str | None, limit: int) -> None:
+    """Alerts, newest first, and who was told."""
+    said.tell(said.door().alert_list(state=state, limit=limit), show.alerts)
+
+
+@alert.command("ack")
+@click.argument("number", metavar="ALERT", type=click.IntRange(1, 2**31 - 1))
+@click.option("--note", default="", help="What you know, or do.")
+@words
+def alert_ack(said: Words, number: int, note: str) -> None:
+    """Take an alert over: it stays, and is not escalated."""
+    said.tell(said.door().alert_ack(number=number, note=note), show.alert)
+
+
+@alert.command("resolve")
+@click.argument("number", metavar="ALERT", type=click.IntRange(1, 2**31 - 1))
+@click.option("--note", default="", help="What it was.")
+@words
+def alert_resolve(said: Words, number: int, note: str) -> None:
+    """Say that an alert is over. If its cause is seen again, a new one rises."""
+    said.tell(said.door().alert_resolve(number=number, note=note), show.alert)
+
+
 @yard.command()
 @click.option("--from", "start", required=True, metavar="TIME", help="Where the simulation begins.")
 @click.option("--to", "end", required=True, metavar="TIME", help="Where it ends.")

@@ -61,7 +61,32 @@ def status(value: Json) -> None:
     for text in value["pending"]:
         click.echo(f"… {text}")
     for alert in value["alerts"]:
-        click.echo(f"! {alert['level']} {alert['monitor']} {alert['kind']}: {alert['says']}")
+        click.echo(f"! {_alert(alert)}")
+        for channel in alert["undelivered"]:
+            click.echo(f"    {channel} could not be told yet: see yard alert list")
+
+
+def _alert(alert: Json) -> str:
+    """One alert in a line."""
+    taken = " (taken over)" if alert["state"] == "acknowledged" else ""
+    return f"{alert['id']} {alert['level']} {alert['kind']} {alert['subject']}{taken}: {alert['says']}"
+
+
+def alerts(value: Json) -> None:
+    """Each alert, and who was told."""
+    for alert in value["alerts"]:
+        click.echo(f"{alert['at'][:16]} {alert['priority']} {alert['state']:<12} {_alert(alert)}")
+        if alert["by"]:
+            click.echo(f"    {alert['state']} by {alert['by']} {alert['note']}".rstrip())
+        for each in alert["messages"]:
+            click.echo(f"    {each['channel']}: {each['event']}, {each['state']} {each['outcome']}".rstrip())
+    if not value["alerts"]:
+        click.echo("no alert")
+
+
+def alert(value: Json) -> None:
+    """What became of an alert."""
+    click.echo(f"alert {value['id']} ({value['kind']}, {value['subject']}) is {value['state']}")
 
 
 def releases(value: Json) -> None:

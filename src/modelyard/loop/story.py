@@ -21,6 +21,7 @@ KINDS = {
     "rollout.rolled_back": "rollback",
     "request.retrain": "retrain",
     "monitor.alarmed": "alert",
+    "message.sent": "message",
 }
 
 

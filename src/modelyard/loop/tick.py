@@ -16,6 +16,7 @@ from modelyard.loop import upstream
 from modelyard.loop.freshness import newest
 from modelyard.loop.ground import survey
 from modelyard.loop.refresh import refresh
+from modelyard.loop.tell import tell as send
 from modelyard.loop.yard import Yard
 from modelyard.plan import Step, TrainModel
 from modelyard.records import Request
@@ -97,7 +98,14 @@ def roll_out(turn: Turn) -> None:
     applying.roll_out(turn.yard, turn.held)
 
 
-TICK: tuple[Callable[[Turn], None], ...] = (collect, take_in, observe, decide, react, approve, roll_out)
+def tell(turn: Turn) -> None:
+    """Write what people must know into the outbox, and send what is due there."""
+    yard = turn.yard
+    triggers.notice(yard.store, yard.project.spec, now=yard.now, actor=yard.actor, fence=turn.held)
+    send(yard, turn.held)
+
+
+TICK: tuple[Callable[[Turn], None], ...] = (collect, take_in, observe, decide, react, approve, roll_out, tell)
 
 
 def look(yard: Yard, held: Held) -> None:
@@ -106,6 +114,7 @@ def look(yard: Yard, held: Held) -> None:
     collect(turn)
     take_in(turn)
     observe(turn, now_or_never=True)
+    tell(turn)
 
 
 def tick(yard: Yard, held: Held) -> None:

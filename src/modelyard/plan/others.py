@@ -10,6 +10,8 @@ from modelyard.plan.plan import Change
 from modelyard.plan.steps import Control, Deploy, JudgeModel, RecordOnly, Rename, Retire, Step, TrainModel
 
 Moves = list[tuple[Change, Step]]
+ACTIONS = {"monitor": "watch", "trigger": "arm", "alert": "tell"}
+"""What happens to a policy that is new."""
 
 
 def deployments(ground: Ground, before: Moves) -> Iterator[tuple[Change, Step]]:
@@ -31,15 +33,14 @@ def deployments(ground: Ground, before: Moves) -> Iterator[tuple[Change, Step]]:
 
 
 def policies(ground: Ground, before: Moves) -> Iterator[tuple[Change, Step]]:
-    """Monitors, triggers and what is watched of sources: new or changed."""
+    """Monitors, triggers, channels and what is watched of sources: new or changed."""
     for entity, parts in ground.parts.items():
         kind = entity.partition(".")[0]
-        if kind not in ("source", "monitor", "trigger"):
+        if kind not in ("source", *ACTIONS):
             continue
         declared = ground.declared(entity)
         if declared is None and kind != "source":
-            action = "watch" if kind == "monitor" else "arm"
-            yield Change(entity, "new", action, "declared, and not recorded yet"), Control(entity)
+            yield Change(entity, "new", ACTIONS[kind], "declared, and not recorded yet"), Control(entity)
         elif declared is not None and declared != parts:
             keys = ["freshness"] if kind == "source" else None
             why = some(differences(ground.old(entity), ground.new(entity), keys))
@@ -59,7 +60,7 @@ def renamed(ground: Ground, before: Moves) -> Iterator[tuple[Change, Step]]:
 def removed(ground: Ground, before: Moves) -> Iterator[tuple[Change, Step]]:
     """Entities that the declaration applied last named, and this one does not."""
     carried = {step.was for _, step in before if isinstance(step, Rename)}
-    for kind in ("trigger", "monitor", "deployment", "model", "feature", "dataset"):
+    for kind in ("alert", "trigger", "monitor", "deployment", "model", "feature", "dataset"):
         for name in ground.before.get(SECTIONS[kind]) or {}:
             entity = f"{kind}.{name}"
             if ground.entity(ground.now, entity) is None and entity not in carried:

@@ -149,6 +149,7 @@ def _controls(spec: Spec) -> dict[str, Parts]:
         "deployment": {name: _dump(item) for name, item in spec.deployments.items()},
         "monitor": {name: _dump(item) for name, item in spec.monitors.items()},
         "trigger": {name: _dump(item) for name, item in spec.triggers.items()},
+        "alert": {name: _dump(item) for name, item in spec.alerts.items()},
     }
     return {
         f"{kind}.{name}": {"declaration": digest(value)}

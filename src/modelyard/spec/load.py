@@ -88,9 +88,11 @@ def _validate(parsed: Document) -> tuple[Spec | None, list[Problem], set[documen
             return Spec.model_validate(value), [problem for _, problem in found], broken
         except ValidationError as error:
             for path, problem in wording.explain(parsed, Spec, error.errors(include_url=False)):
-                if path not in broken:
-                    found.append((path, problem))
-                    broken.add(path)
+                if path in broken:  # what was put in its place is no good either
+                    _take_out(value, path[:-1])
+                    continue
+                found.append((path, problem))
+                broken.add(path)
                 _take_out(value, path)
     return None, [problem for _, problem in found], broken
 

@@ -10,16 +10,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AliasChoices,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     GetJsonSchemaHandler,
-    StringConstraints,
     WithJsonSchema,
 )
 from pydantic.json_schema import JsonSchemaValue
 
+from modelyard.spec.alerts import Channel, Priority
+from modelyard.spec.declared import Declared, LooseName, Name
 from modelyard.spec.values import (
     Budget,
     BudgetText,
@@ -32,8 +31,6 @@ from modelyard.spec.values import (
     Share,
 )
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=63)]
-LooseName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]*$", max_length=63)]
 Severity = Literal["error", "warn"]
 Task = Literal["binary_classification", "multiclass_classification", "regression"]
 ColumnType = Literal["string", "int", "float", "bool", "date", "timestamp"]
@@ -50,18 +47,12 @@ Columns = Annotated[
 ]
 
 
-class Declared(BaseModel):
-    """Base: strict keys, frozen values."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False)
-
-
 class Charter(Declared):
     """The agreement about a project: who owns it, what for, how urgent its alarms are, when it is looked at again."""
 
     owner: str = Field(default="", description="the person or team that answers for the project")
     purpose: str = Field(default="", description="what its answers are used for")
-    priority: Literal["P1", "P2", "P3", "P4"] = Field(default="P3", description="how urgent its alarms are, P1 most")
+    priority: Priority = Field(default="P3", description="how urgent its alarms are, P1 most")
     review: Duration | None = Field(default=None, description="how often the agreement is looked at again")
 
 
@@ -509,4 +500,5 @@ class Spec(Declared):
     deployments: dict[LooseName, DeploymentSpec] = Field(default_factory=dict, description="where models answer")
     monitors: dict[LooseName, Monitor] = Field(default_factory=dict, description="what is watched of deployments")
     triggers: dict[LooseName, Trigger] = Field(default_factory=dict, description="when models are retrained")
+    alerts: dict[LooseName, Channel] = Field(default_factory=dict, description="who is told when something is wrong")
     simulate: Simulate = Field(default=Simulate(), description="how simulations play people")

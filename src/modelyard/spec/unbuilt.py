@@ -8,7 +8,7 @@ from __future__ import annotations
 _STRATEGIES = frozenset({"blue_green", "shadow", "ab_test", "champion_challenger", "bandit"})
 
 KEYS: dict[str, frozenset[str]] = {
-    "": frozenset({"kpis", "alerts", "environments", "engines", "online", "plugins"}),
+    "": frozenset({"kpis", "environments", "engines", "online", "plugins"}),
     "sources.*": frozenset({"table", "stream"}),
     "datasets.*": frozenset({"engine"}),
     "features.*": frozenset({"engine", "online", "python"}),

@@ -1,6 +1,22 @@
-"""Conditions on schedule and observations, and the requests they lead to; each says why it did or did not fire."""
+"""Conditions on schedule and observations, and what they lead to: requests, and what people are told. Each says why."""
 
 from modelyard.triggers.decide import Decision, Facts, Reason, decide, explain
+from modelyard.triggers.outbox import acknowledge, due, failed, notice, resolve, settle, told
 from modelyard.triggers.run import look, run
 
-__all__ = ["Decision", "Facts", "Reason", "decide", "explain", "look", "run"]
+__all__ = [
+    "Decision",
+    "Facts",
+    "Reason",
+    "acknowledge",
+    "decide",
+    "due",
+    "explain",
+    "failed",
+    "look",
+    "notice",
+    "resolve",
+    "run",
+    "settle",
+    "told",
+]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from modelyard.spec.look import Look
+from modelyard.spec.rules.alerts import alerts
 from modelyard.spec.rules.checks import data_checks, model_checks
 from modelyard.spec.rules.functions import functions, hidden_modules
 from modelyard.spec.rules.inputs import input_policies
@@ -35,6 +36,7 @@ RULES: tuple[Callable[[Look], None], ...] = (
     segments,
     monitors,
     triggers,
+    alerts,
     renames,
 )
 

@@ -67,10 +67,15 @@ def known_at(look: Look, path: Path, items: Sequence[KnownAt], *, timed: bool) -
 
 
 def variables(look: Look) -> None:
-    """`${NAME}` is read in URIs only; elsewhere it would be taken literally, which nobody means."""
+    """`${NAME}` is read in URIs, webhooks and credentials only; elsewhere it would be taken literally, which nobody means."""
     for path, node in look.document.root.walk():
         if not isinstance(node.value, str) or not env.names(node.value):
             continue
-        if path[-1:] == ("uri",) or _FREE & set(path):
+        if path[-1:] == ("uri",) or _FREE & set(path) or _credential(path):
             continue
-        look.wrong(path, "`${...}` is read in the `uri` of a source only.", "Write the value out.")
+        look.wrong(path, "`${...}` is read in the `uri` of a source and in `alerts` only.", "Write the value out.")
+
+
+def _credential(path: Path) -> bool:
+    """Whether a place is a webhook or holds what gives access to one."""
+    return path[:1] == ("alerts",) and len(path) > 2 and path[2] in ("webhook", "slack", "email", "headers", "plugin")

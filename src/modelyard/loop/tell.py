@@ -1,0 +1,79 @@
+"""Telling people: what must be known goes into the outbox, what is due there is sent. The outbox is the only memory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from modelyard import plugins, triggers
+from modelyard.errors import LeaseLost, NotFound, YardError
+from modelyard.loop.yard import Yard
+from modelyard.records import Message
+from modelyard.spec.alerts import Channel
+from modelyard.spec.variables import expand
+from modelyard.store import Held
+
+
+def tell(yard: Yard, held: Held) -> None:
+    """Send what is due. A channel that fails is left alone until the next turn; in a simulation nothing is sent."""
+    broken: set[str] = set()
+    for message in triggers.due(yard.store, yard.now):
+        if message.channel not in broken and not _send(yard, held, message):
+            broken.add(message.channel)
+
+
+def _send(yard: Yard, held: Held, message: Message) -> bool:
+    """Send one message and settle it; False when it must be tried again."""
+    about: dict[str, Any] = {"now": yard.now, "actor": yard.actor, "fence": held}
+    channel = yard.project.spec.alerts.get(message.channel)
+    if channel is None:
+        triggers.settle(yard.store, message, "its channel is declared no more", state="dropped", **about)
+        return True
+    if yard.simulated:
+        triggers.settle(yard.store, message, _played(message), **about)
+        return True
+    try:
+        way, settings = ways(channel, os.environ)
+        plugins.channel(way)(message.body, settings, key=message.key, allow_private=channel.allow_private)
+    except LeaseLost:
+        raise
+    except YardError as error:
+        return _again(yard, message, str(error), about)
+    except Exception as error:
+        # A plugin's defect is no reason to stop; what it says may hold a secret.
+        return _again(yard, message, f"the channel failed: {type(error).__name__}", about)
+    triggers.settle(yard.store, message, "sent", **about)
+    return True
+
+
+def _again(yard: Yard, message: Message, why: str, about: dict[str, Any]) -> bool:
+    triggers.failed(yard.store, message, why, **about)
+    yard.progress(f"alert.{message.channel}: {why}")
+    return False
+
+
+def _played(message: Message) -> str:
+    return f"would tell {message.channel} ({message.event}): {message.body.get('says', '')}"
+
+
+def ways(channel: Channel, env: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
+    """The name of the plugin that a channel goes by, and its settings with `${NAME}` read from `env`."""
+    if channel.webhook is not None:
+        return "webhook", {"url": expand(channel.webhook, env), "headers": _read(channel.headers, env)}
+    if channel.slack is not None:
+        return "slack", {"url": expand(channel.slack, env)}
+    if channel.email is not None:
+        return "email", _read(channel.email.model_dump(mode="json", by_alias=True), env)
+    if channel.plugin is not None:
+        return channel.plugin.name, _read(channel.plugin.options, env)
+    raise NotFound("the channel leads nowhere")
+
+
+def _read(value: Any, env: Mapping[str, str]) -> Any:
+    """A value with every `${NAME}` in it read."""
+    if isinstance(value, str):
+        return expand(value, env)
+    if isinstance(value, Mapping):
+        return {name: _read(item, env) for name, item in value.items()}
+    return [_read(item, env) for item in value] if isinstance(value, list | tuple) else value
