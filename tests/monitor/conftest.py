@@ -16,6 +16,7 @@ from modelyard.digest import canonical
 from modelyard.records import Deployment, Label, Release, Segment
 from modelyard.spec.types import Spec
 from modelyard.stats import Profile
+from modelyard.stats.performance import Performance
 from modelyard.store import Store, open_store
 from modelyard.store.predictions import COLUMNS
 
@@ -54,11 +55,28 @@ def spec(**monitor: Any) -> Spec:
     return Spec.model_validate({**SPEC, "monitors": {"health": health}})
 
 
-def rows(rng: np.random.Generator, n: int, *, shift: float = 0.0, skill: float = 1.0) -> dict[str, np.ndarray]:
-    """Inputs, prediction and truth of `n` orders; `shift` moves the distance, `skill` 0 makes predictions worthless."""
+def rows(
+    rng: np.random.Generator,
+    n: int,
+    *,
+    shift: float = 0.0,
+    skill: float = 1.0,
+    turned: float = 0.0,
+    where: str = "",
+    narrow: float = 1.0,
+) -> dict[str, np.ndarray]:
+    """Inputs, prediction and truth of `n` orders; `shift` moves the distance, `skill` 0 makes predictions worthless.
+
+    `turned`: the share of labels (of the kind `where`) that come out the other way; `narrow` draws the distances
+    together, so that every order is a harder one.
+    """
     distance, kind = rng.normal(10 + shift, 2, n), rng.choice(["a", "b"], n, p=[0.7, 0.3])
+    distance = 10 + shift + (distance - 10 - shift) * narrow
     chance = 1 / (1 + np.exp(-(distance - 10 - shift) * skill))
     truth = (rng.random(n) < 1 / (1 + np.exp(-(distance - 10 - shift)))).astype(float)
+    if turned:
+        hit = (rng.random(n) < turned) & ((kind == where) | (where == ""))
+        truth = np.where(hit, 1 - truth, truth)
     return {"distance": distance, "kind": kind, "prediction": chance if skill else rng.random(n), "truth": truth}
 
 
@@ -72,7 +90,22 @@ class World:
         times = pa.array([START - DAY * 90 + DAY * 90 * (i / 8_000) for i in range(8_000)], pa.timestamp("us", "UTC"))
         reference = Profile.of(table, time=times)
         self.reference = store.blobs.put(canonical(reference.to_json()))
+        self.performance = store.blobs.put(canonical(self.measured().to_json()))
         self.release(CHAMPION, 1)
+
+    def measured(self) -> Performance:
+        """What the release is worth on 4,000 orders that it has not seen."""
+        made = rows(np.random.default_rng(12), 4_000)
+        inputs = self.table(made).select(["distance", "kind"])
+        seconds = START.timestamp() - 86_400 * np.linspace(40, 0, 4_000)
+        return Performance.of(
+            "binary_classification",
+            made["truth"],
+            made["prediction"],
+            seconds=seconds,
+            inputs=inputs,
+            importance={"distance": 0.9, "kind": 0.1},
+        )
 
     def weekly(self) -> None:
         """Serve a release that learnt 24 rows a day, in whose inputs the weekday is."""
@@ -100,7 +133,7 @@ class World:
                     created=START,
                     as_of=START,
                     author="test",
-                    body={"reference": self.reference, **body},
+                    body={"reference": self.reference, "performance": self.performance, **body},
                 )
             )
             routes = {"arms": [{"arm": "champion", "release": digest, "weight": 1.0}], "shadows": []}

@@ -25,7 +25,7 @@ from modelyard.records import Release, Run, Verdict, Version
 from modelyard.spec.fingerprints import fingerprints
 from modelyard.spec.load import Project
 from modelyard.store import Held, Store, Transaction
-from modelyard.train import Fitted, baseline, reference, tracking
+from modelyard.train import Fitted, baseline, reference, tracking, worth
 from modelyard.train.fitting import Engine, answers, clear
 
 Progress = Callable[[str], None]
@@ -240,6 +240,18 @@ def _kept(
     profile = reference.profile(
         table, given, trial.frame.inputs, trial.frame.time, trial.signature["classes"], (trial.test, unseen)
     )
+    seen = trial.table(trial.cut.train[-worth.SEEN :])
+    known = worth.performance(
+        trial.model.task,
+        trial.test,
+        trial.labels(trial.test),
+        unseen,
+        cut_model.predict,
+        inputs=trial.frame.inputs,
+        time=trial.frame.time,
+        classes=trial.signature["classes"] or (),
+        seen=(seen, trial.labels(seen), cut_model.predict(seen)),
+    )
     heuristic = baseline.fit(table, trial.labels(table), by=trial.model.baseline.by, signature=trial.signature)
     return {
         "artefact": store.blobs.put_tree(released.directory),
@@ -248,6 +260,7 @@ def _kept(
         "cut": {"artefact": cut.artefact, "native": cut.manifest["native"]},
         "baseline": store.blobs.put(heuristic.to_json()),
         "reference": store.blobs.put(canonical(profile.to_json())),
+        "performance": store.blobs.put(canonical(known.to_json())),
     }
 
 

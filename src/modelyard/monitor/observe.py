@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from modelyard.errors import NotFound
-from modelyard.monitor import inputs, quality, sources
+from modelyard.monitor import concept, estimate, inputs, quality, sources
 from modelyard.monitor.seen import Seen
 from modelyard.monitor.sources import Newest
 from modelyard.records import Observation
@@ -14,7 +14,7 @@ from modelyard.spec.types import Monitor, Spec
 from modelyard.stats import severity
 from modelyard.store import Held, Store
 
-KINDS = len(inputs.KINDS) + 2
+KINDS = len(inputs.KINDS) + 16
 LATCH = 3
 """An alarm is not told again while one of the last three looks was as bad."""
 
@@ -42,6 +42,8 @@ def observe(
     seen = [
         *inputs.look(store, monitor, now),
         *quality.look(store, spec, monitor, now),
+        *concept.look(store, spec, name, monitor, now),
+        *estimate.look(store, monitor, now),
         *sources.look(store, spec, monitor, now, source_times),
     ]
     return _record(store, spec, name, monitor, seen, now=now, actor=actor, fence=fence)

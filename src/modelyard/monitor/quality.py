@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from modelyard.monitor import reference
+from modelyard.monitor.bounds import bounds
 from modelyard.monitor.seen import Seen, unknown
 from modelyard.records import Release
 from modelyard.spec.types import Monitor, Quality, Spec
@@ -31,10 +32,11 @@ def look(store: Store, spec: Spec, monitor: Monitor, now: datetime) -> list[Seen
     if release is None:
         return [unknown("quality", "no release serves yet")]
     end = now - delay(spec, release)
+    low, high = bounds(monitor.quality, release, monitor.quality.metric)
     rows = cohort(store, monitor.deployment, release, end - monitor.window, end, now)
     return [
         judge(
-            monitor.quality,
+            monitor.quality.model_copy(update={"min": low, "max": high}),
             spec.models[release.model].task,
             rows,
             reference.classes(store, release),

@@ -9,6 +9,7 @@ from typing import Any
 
 from modelyard.records import Deployment, Release
 from modelyard.stats import Profile
+from modelyard.stats.performance import Performance
 from modelyard.store import Blobs, Store
 
 
@@ -32,6 +33,18 @@ def profile(store: Store, release: Release | None) -> Profile | None:
     """The profile of a release's training rows, or None when it has none (a model that was brought along)."""
     digest = release.body.get("reference") if release else None
     return read(store.blobs, digest) if digest else None
+
+
+def performance(store: Store, release: Release | None) -> Performance | None:
+    """What a release was worth on rows it had not seen, or None when that was not kept (a model brought along)."""
+    digest = release.body.get("performance") if release else None
+    return read_performance(store.blobs, digest) if digest else None
+
+
+@lru_cache(maxsize=16)
+def read_performance(blobs: Blobs, digest: str) -> Performance:
+    """A stored performance. Content-addressed, as `read`."""
+    return Performance.from_json(json.loads(blobs.get(digest)))
 
 
 @lru_cache(maxsize=16)

@@ -18,12 +18,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from modelyard.digest import canonical
-from modelyard.monitor import reference
+from modelyard.monitor import reference, served
 from modelyard.records import Release, Segment
 from modelyard.stats import Groups, Profile
 from modelyard.store import Blobs, Held, Store
 
-FORMAT = 1
+FORMAT = 2
 HOUR = 3_600_000_000
 PREDICTION = "prediction"
 _BACK = 20
@@ -99,13 +99,15 @@ def _profile(store: Store, segment: Segment) -> dict[str, Any]:
     table = _rows(store, segment)
     answers = table.filter(pc.equal(table["role"], "answer"))
     groups: list[dict[str, Any]] = []
+    counts: list[dict[str, Any]] = []
     for digest in sorted(pc.unique(answers["release"]).to_pylist()):
         mine = answers.filter(pc.equal(answers["release"], digest))
         release = reference.by_digest(store, digest)
         known = reference.profile(store, release)
+        counts += served.count(mine, digest, reference.performance(store, release))
         if release is not None and known is not None:
             groups += _hours(mine, digest, known, reference.classes(store, release))
-    return {"format": FORMAT, "segment": segment.name, "groups": groups}
+    return {"format": FORMAT, "segment": segment.name, "groups": groups, "served": counts}
 
 
 def _hours(rows: pa.Table, digest: str, known: Profile, classes: tuple[str, ...]) -> Iterator[dict[str, Any]]:

@@ -17,7 +17,6 @@ KEYS: dict[str, frozenset[str]] = {
     "deployments.*.log": frozenset({"when_full", "retention"}),
     "deployments.*.strategy": _STRATEGIES,
     "monitors.*": frozenset({"slo", "only", "kpis"}),
-    "monitors.*.upstream": frozenset({"units", "volume"}),
     "triggers.*": frozenset({"only", "rollback", "alert"}),
     "triggers.*.when": frozenset({"not", "data", "kpi"}),
 }

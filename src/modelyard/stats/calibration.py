@@ -71,7 +71,7 @@ class Bins:
         place = np.clip((expected * BINS).astype(int), 0, BINS - 1)
 
         def total(weights: Floats) -> Floats:
-            return np.bincount(place, weights=weights, minlength=BINS)
+            return np.bincount(place, weights=weights, minlength=BINS).astype(np.float64)
 
         return cls(total(np.ones(len(y))), total(expected), total(expected * (1 - expected)), total(y))
 

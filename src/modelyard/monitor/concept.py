@@ -1,0 +1,293 @@
+"""Concept drift, calibration and slices: what labels say about the release that serves, told apart from its inputs.
+
+All three live on the sums of `cohorts`; only the rows that became mature are read.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+from scipy import special
+
+from modelyard.monitor import reference
+from modelyard.monitor.cohorts import KIND, Cohort, Sums, history, sliced, take
+from modelyard.monitor.seen import Seen, unknown
+from modelyard.records import Level, Observation, Release
+from modelyard.spec.types import Monitor, Spec
+from modelyard.stats.changepoint import Change, locate
+from modelyard.stats.edetector import RUN_LENGTH, EDetector
+from modelyard.stats.performance import Performance
+from modelyard.stats.rhythm import Rhythm
+from modelyard.stats.seasonal import HOURS
+from modelyard.store import Store
+
+SURE = 1.64
+"""The baseline is taken this many of its standard errors higher."""
+GRAVE = 4
+"""A rise of so many tolerances pages; a smaller one warns."""
+SHARE = 4
+"""The run length is as many times the declared budget: others spend of it too."""
+SEASON = timedelta(weeks=12)
+BACK = timedelta(days=120)
+
+
+def look(store: Store, spec: Spec, name: str, monitor: Monitor, now: datetime) -> list[Seen]:
+    """Labels, concept, calibration and slices; those that are declared off are left out."""
+    wanted = {
+        "concept": monitor.concept.enabled,
+        "calibration": monitor.calibration.enabled,
+        "slices": monitor.slices.enabled,
+    }
+    kinds = [KIND, *(kind for kind, enabled in wanted.items() if enabled)]
+    if len(kinds) == 1:
+        return []
+    release = reference.champion(store, monitor.deployment)
+    known = reference.performance(store, release)
+    if release is None or known is None:
+        why = "no release serves yet" if release is None else "the release has no record of its quality on unseen rows"
+        return [unknown(kind, why) for kind in kinds]
+    if known.task == "regression":
+        kinds = [kind for kind in kinds if kind != "calibration"]
+    cohort = take(store, spec, name, monitor, release, known, now)
+    detector = _advance(store, name, monitor, known, cohort, now)
+    seen = [_labels(release, cohort, detector)]
+    few = _few(cohort, monitor)
+    if few:
+        gone = {"release": release.digest, "rows": cohort.whole.rows, "labelled": cohort.whole.labelled}
+        return [*seen, *(unknown(kind, few, **gone) for kind in kinds[1:])]
+    made = {
+        "concept": lambda: _concept(store, name, monitor, release, known, cohort, detector, now),
+        "calibration": lambda: _calibration(monitor, release, known, cohort.whole),
+        "slices": lambda: _slices(monitor, release, known, cohort.whole),
+    }
+    return [*seen, *(made[kind]() for kind in kinds[1:])]
+
+
+def _few(cohort: Cohort, monitor: Monitor) -> str:
+    """Why labels say nothing yet, or ""."""
+    if cohort.whole.labelled >= monitor.min_rows:
+        return ""
+    if cohort.waiting:
+        return f"{cohort.waiting}; {monitor.min_rows} labelled answers are needed"
+    return (
+        f"{cohort.whole.labelled} of {cohort.whole.rows} mature answers have a label, {monitor.min_rows} are needed; "
+        "what the answers are worth is unknown until labels come"
+    )
+
+
+def _labels(release: Release, cohort: Cohort, detector: EDetector) -> Seen:
+    detail: dict[str, Any] = {
+        "release": release.digest,
+        "since": cohort.since.isoformat(),
+        "until": cohort.until.isoformat(),
+        "sums": cohort.sums.to_json(),
+        "detector": detector.to_json(),
+    }
+    whole = cohort.whole
+    if not whole.labelled:
+        says = cohort.waiting or f"none of {whole.rows} mature answers has a label"
+        return Seen(KIND, "insufficient_data", f"insufficient data: {says}", detail)
+    says = f"{whole.labelled} of {whole.rows} mature answers have their label, up to {cohort.until:%Y-%m-%d %H:%M}"
+    return Seen(KIND, "ok", f"{says}; {cohort.waiting}" if cohort.waiting else says, detail)
+
+
+# ---- concept ---------------------------------------------------------------------------------------------------------
+
+
+def _advance(store: Store, name: str, monitor: Monitor, known: Performance, cohort: Cohort, now: datetime) -> EDetector:
+    """The sequential test after this look's rows; a new one for a new release, and after an alarm that resolved."""
+    detector = _begin(monitor, known, cohort.whole)
+    if cohort.previous is not None:
+        detector = EDetector.from_json(cohort.previous.detail["detector"])
+    if detector.alarmed is not None and _over(known, cohort, detector):
+        detector = _begin(monitor, known, cohort.whole)
+    if not len(cohort.excess):
+        return detector
+    shift = _season(store, name, now, cohort)
+    return detector.update(cohort.excess, shift=shift, effect=known.effect)
+
+
+def _begin(monitor: Monitor, known: Performance, whole: Sums) -> EDetector:
+    mean = known.excess + SURE * min(known.error, known.spread)
+    daily = whole.labelled / (monitor.window / timedelta(days=1))
+    budget = monitor.drift.false_alarms
+    rows = SHARE * daily * (budget.per / timedelta(days=1)) / budget.count
+    return EDetector.above(
+        mean, tolerance=monitor.concept.tolerance, run_length=max(RUN_LENGTH, round(rows)), floor=known.floor
+    )
+
+
+def _over(known: Performance, cohort: Cohort, detector: EDetector) -> bool:
+    """Whether the alarm's reason is gone: a whole window after it lies below the limit again."""
+    whole = cohort.whole
+    after = detector.rows - (detector.alarmed or 0) >= whole.labelled
+    return bool(after and whole.labelled and whole.excess / whole.labelled < detector.limit)
+
+
+def _season(store: Store, name: str, now: datetime, cohort: Cohort) -> np.ndarray:
+    """By how much the excess of these hours of the week is usually higher, once there is history of three weeks."""
+    found = store.read(Observation, monitor=name, kind=KIND, end__ge=now - SEASON, order="end")
+    rows, sums, squares = np.zeros(HOURS), np.zeros(HOURS), np.zeros(HOURS)
+    for each in found:
+        for hour, (n, total, square) in each.detail.get("sums", {}).get("hours", {}).items():
+            rows[int(hour)] += n
+            sums[int(hour)] += total
+            squares[int(hour)] += square
+    weeks = (now - found[0].end) / timedelta(weeks=1) if found else 0.0
+    return Rhythm.summed(rows, sums, squares, weeks).at(cohort.seconds)
+
+
+def _concept(
+    store: Store,
+    name: str,
+    monitor: Monitor,
+    release: Release,
+    known: Performance,
+    cohort: Cohort,
+    detector: EDetector,
+    now: datetime,
+) -> Seen:
+    whole = cohort.whole
+    loss, excess = whole.loss / whole.labelled, whole.excess / whole.labelled
+    rise, harder = excess - known.excess, (loss - excess) - (known.loss - known.excess)
+    detail: dict[str, Any] = {
+        "release": release.digest,
+        "rows": whole.rows,
+        "labelled": whole.labelled,
+        "loss": [round(known.loss, 5), round(loss, 5)],
+        "excess": [round(known.excess, 5), round(excess, 5)],
+        "of_inputs": round(harder, 5),
+        "limit": round(detector.limit, 5),
+        "evidence": round(detector.evidence, 6),
+        "run_length": detector.run_length,
+        "mature_until": cohort.until.isoformat(),
+    }
+    split = (
+        f"mean loss {known.loss:.4f} → {loss:.4f}: {harder:+.4f} by what was asked, {rise:+.4f} by the world behind it"
+    )
+    if detector.alarmed is None:
+        return Seen("concept", "ok", f"{split}; no more than is usual", detail)
+    change = began(history(store, name, release.digest, now - BACK), known)
+    if change is not None:
+        detail["began"], detail["change"] = change[0], change[1].kind
+    when = f", since {change[0]}, {change[1].kind}" if change else ""
+    level: Level = "page" if rise >= GRAVE * monitor.concept.tolerance else "warn"
+    where = _worst(monitor, known, whole)
+    told = f"; most in {where[0]} = {where[1]} ({where[2]:+.3f})" if where else ""
+    if where:
+        detail["slice"] = {"column": where[0], "value": where[1], "rise": round(where[2], 5)}
+    says = f"the same inputs come out otherwise than the model learnt{when}: {split}{told}"
+    return Seen("concept", level, says, detail)
+
+
+def began(past: list[Observation], known: Performance) -> tuple[str, Change] | None:
+    """The day on which the excess changed, and how, from the sums by day."""
+    days: dict[str, np.ndarray] = {}
+    for each in past:
+        for day, parts in each.detail["sums"]["days"].items():
+            days[day] = days.get(day, np.zeros(3)) + np.array(parts)
+    names = sorted(day for day, parts in days.items() if parts[0] > 0)
+    if not names:
+        return None
+    rows = np.array([days[day][0] for day in names])
+    values = np.array([days[day][2] for day in names]) / rows
+    # The release's own unseen rows stand before all days, as one more.
+    variances = np.append(max(known.error, 1e-6) ** 2, known.spread**2 * known.effect / np.maximum(rows, 1))
+    change = locate(np.append(known.excess, values), variances)
+    if change is None or change.after <= change.before:
+        return None
+    return names[change.at - 1], change
+
+
+# ---- calibration -----------------------------------------------------------------------------------------------------
+
+
+def _calibration(monitor: Monitor, release: Release, known: Performance, whole: Sums) -> Seen:
+    gap, p_value = whole.bins.gap(), whole.bins.p_value(known.effect)
+    budget = monitor.drift.false_alarms
+    alpha = min(1e-3, budget.count / max(budget.per / monitor.window, 1.0) / 20)
+    said = whole.bins.happened.sum() / max(whole.bins.rows.sum(), 1)
+    thought = whole.bins.expected.sum() / max(whole.bins.rows.sum(), 1)
+    detail = {
+        "release": release.digest,
+        "labelled": whole.labelled,
+        "gap": round(gap, 5),
+        "p_value": p_value,
+        "bins": whole.bins.to_json(),
+        "effect": round(known.effect, 2),
+    }
+    level: Level = "ok"
+    if p_value < alpha:
+        level = "page" if gap >= monitor.calibration.page else "warn" if gap >= monitor.calibration.warn else "ok"
+    says = (
+        f"probabilities lie {gap:.3f} from the frequencies, beyond chance: {thought:.3f} was expected, {said:.3f} came"
+    )
+    if level == "ok":
+        says = f"probabilities are the frequencies that they were ({thought:.3f} was expected, {said:.3f} came)"
+    else:
+        says += "; ranks may still hold: calibrate the answers again, or retrain"
+    return Seen("calibration", level, says, detail)
+
+
+# ---- slices ----------------------------------------------------------------------------------------------------------
+
+
+def _rises(known: Performance, whole: Sums, columns: tuple[str, ...]) -> list[tuple[str, str, float, float, float]]:
+    """Per slice with rows on both sides: column, value, rise of the mean loss, its standard error, rows."""
+    found = []
+    for column in columns:
+        if column not in whole.slices or column not in known.slices:
+            continue
+        names = known.cuts[column].names
+        for value, before, after in zip(names, known.slices[column], whole.slices[column], strict=True):
+            if before[0] < FEWEST or after[0] < FEWEST:
+                continue
+            rise = float(after[2] / after[0] - before[2] / before[0])
+            # A slice holds a share of each day's rows, and so of what they have in common.
+            share = max(before[0] / known.rows, after[0] / max(whole.labelled, 1))
+            effect = 1 + (known.effect - 1) * min(share, 1.0)
+            error = known.spread * np.sqrt(effect * (1 / before[0] + 1 / after[0]))
+            found.append((column, value, rise, float(error), float(after[0])))
+    return found
+
+
+FEWEST = 100
+
+
+def _worst(monitor: Monitor, known: Performance, whole: Sums) -> tuple[str, str, float] | None:
+    """The slice whose excess rose most, beyond chance, and by more than the whole's."""
+    overall = whole.excess / max(whole.labelled, 1) - known.excess
+    beyond = [each for each in _rises(known, whole, sliced(monitor, known)) if each[2] - 2 * each[3] > overall]
+    worst = max(beyond, key=lambda each: (each[2] - overall) * each[4] ** 0.5, default=None)
+    return None if worst is None else worst[:3]
+
+
+def _slices(monitor: Monitor, release: Release, known: Performance, whole: Sums) -> Seen:
+    """Slices whose loss rose, beyond what inputs explain: warn by `tolerance`, page by four times as much."""
+    rises = _rises(known, whole, sliced(monitor, known))
+    detail: dict[str, Any] = {"release": release.digest, "labelled": whole.labelled, "judged": len(rises)}
+    if not rises:
+        return unknown("slices", f"no slice has {FEWEST} labelled answers here and at release", **detail)
+    budget = monitor.drift.false_alarms
+    alpha = budget.count / max(budget.per / monitor.window, 1.0) / 20 / len(rises)
+    z = float(-special.ndtri(min(alpha, 1e-3)))
+    bad = [
+        each for each in rises if each[2] - _rise(known, whole) >= monitor.slices.tolerance and each[2] > z * each[3]
+    ]
+    bad.sort(key=lambda each: -each[2])
+    detail["slices"] = [
+        {"column": column, "value": value, "rise": round(rise, 5), "rows": int(rows)}
+        for column, value, rise, _, rows in bad
+    ]
+    if not bad:
+        return Seen("slices", "ok", f"none of {len(rises)} slices lost more than the rest", detail)
+    level: Level = "page" if bad[0][2] >= GRAVE * monitor.slices.tolerance else "warn"
+    told = ", ".join(f"{column} = {value} ({rise:+.3f} on {rows:.0f} rows)" for column, value, rise, _, rows in bad[:5])
+    return Seen("slices", level, f"the mean loss rose in {told}; of all rows by {_rise(known, whole):+.3f}", detail)
+
+
+def _rise(known: Performance, whole: Sums) -> float:
+    """How much the mean excess of all rows rose since release."""
+    return whole.excess / max(whole.labelled, 1) - known.excess

@@ -1,0 +1,155 @@
+"""How a deployment served: rows, errors, fallbacks, latencies and scores by release and hour, counted once per segment.
+
+Kept in the segment's profile, so that a window is added up without touching rows.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from modelyard.records import Segment
+from modelyard.stats.performance import Performance, confidence
+from modelyard.store import Blobs, Store
+
+HOUR = 3_600_000_000
+LATENCIES = np.geomspace(0.05, 60_000, 85)
+"""Edges of the bins of latency in milliseconds: each 18% above the one before."""
+
+
+@dataclass(frozen=True)
+class Served:
+    """What one release answered in the hour from `start`: rows, of them without an answer and by the fallback; requests
+    by bin of latency; scores by cell of the release's grid as {cell: (rows, sum of scores)}."""
+
+    start: datetime
+    release: str
+    rows: int
+    errors: int
+    fallbacks: int
+    latency: Mapping[int, int] = field(default_factory=dict)
+    scores: Mapping[int, tuple[float, float]] = field(default_factory=dict)
+
+    @property
+    def end(self) -> datetime:
+        """When the hour is over."""
+        return self.start + timedelta(hours=1)
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object."""
+        return {
+            "hour": self.start.isoformat(),
+            "release": self.release,
+            "rows": self.rows,
+            "errors": self.errors,
+            "fallbacks": self.fallbacks,
+            "latency": [[place, n] for place, n in self.latency.items()],
+            "scores": [[place, n, round(total, 6)] for place, (n, total) in self.scores.items()],
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Served:
+        """Read what `to_json` wrote."""
+        return cls(
+            datetime.fromisoformat(data["hour"]),
+            data["release"],
+            data["rows"],
+            data["errors"],
+            data["fallbacks"],
+            dict(data["latency"]),
+            {place: (n, total) for place, n, total in data["scores"]},
+        )
+
+
+def count(answers: pa.Table, release: str, known: Performance | None) -> Iterator[dict[str, Any]]:
+    """The hours of one release's answers in a segment."""
+    at = answers["at"].cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()).to_numpy()
+    failed = pc.not_equal(pc.fill_null(answers["error"], ""), "").to_numpy(zero_copy_only=False).astype(bool)
+    fallback = pc.fill_null(answers["fallback"], False).to_numpy(zero_copy_only=False).astype(bool)
+    score = _scores(answers, known)
+    first, latency = _latencies(answers)
+    hours, place = np.unique(at // HOUR, return_inverse=True)
+    for number, hour in enumerate(hours):
+        mine = place == number
+        waited = np.searchsorted(LATENCIES, latency[mine & first])
+        cells, rows = np.unique(waited, return_counts=True)
+        yield Served(
+            datetime.fromtimestamp(int(hour) * 3600, UTC),
+            release,
+            int(mine.sum()),
+            int((mine & failed).sum()),
+            int((mine & fallback).sum()),
+            {int(cell): int(n) for cell, n in zip(cells, rows, strict=True)},
+            _counted(score[mine & ~fallback], known),
+        ).to_json()
+
+
+def window(store: Store, deployment: str, start: datetime, end: datetime) -> list[Served]:
+    """The hours that begin in [start, end), of every release, from stored profiles alone."""
+    found: list[Served] = []
+    for segment in store.read(Segment, deployment=deployment, end__ge=start, start__lt=end, profile__ne=""):
+        found += [hour for hour in _hours(store.blobs, segment.profile) if start <= hour.start < end]
+    return found
+
+
+@lru_cache(maxsize=1024)
+def _hours(blobs: Blobs, digest: str) -> tuple[Served, ...]:
+    return tuple(Served.from_json(each) for each in json.loads(blobs.get(digest)).get("served", ()))
+
+
+def latency(hours: list[Served], quantile: float) -> float | None:
+    """A quantile of the latencies in milliseconds, to the upper edge of its bin; None when nothing was timed."""
+    rows = np.zeros(len(LATENCIES) + 1)
+    for hour in hours:
+        for place, n in hour.latency.items():
+            rows[place] += n
+    if not rows.sum():
+        return None
+    place = int(np.searchsorted(np.cumsum(rows), quantile * rows.sum()))
+    return float(LATENCIES[min(place, len(LATENCIES) - 1)])
+
+
+def scores(hours: list[Served]) -> tuple[np.ndarray, np.ndarray]:
+    """The mean score of each cell that has rows, and how many it has."""
+    cells: dict[int, np.ndarray] = {}
+    for hour in hours:
+        for place, parts in hour.scores.items():
+            cells[place] = cells.get(place, np.zeros(2)) + parts
+    both = np.array([cells[place] for place in sorted(cells)]).reshape(-1, 2)
+    return both[:, 1] / np.maximum(both[:, 0], 1), both[:, 0]
+
+
+def _counted(score: np.ndarray, known: Performance | None) -> dict[int, tuple[float, float]]:
+    score = score[np.isfinite(score)]
+    if known is None or not len(score):
+        return {}
+    place = np.searchsorted(np.array(known.grid), score, side="right")
+    cells, inverse = np.unique(place, return_inverse=True)
+    sums = np.bincount(inverse, weights=score)
+    rows = np.bincount(inverse)
+    return {int(cell): (int(n), float(total)) for cell, n, total in zip(cells, rows, sums, strict=True)}
+
+
+def _scores(answers: pa.Table, known: Performance | None) -> np.ndarray:
+    if known is not None and known.task == "multiclass_classification":
+        given = answers["predictions"].to_pylist() if "predictions" in answers.column_names else []
+        if not given:
+            return np.full(answers.num_rows, np.nan)
+        return np.array([confidence(known.task, np.array([each]))[0] if each else np.nan for each in given])
+    return pc.fill_null(answers["prediction"], float("nan")).to_numpy()
+
+
+def _latencies(answers: pa.Table) -> tuple[np.ndarray, np.ndarray]:
+    """Which rows stand for a request, and how long it took (ms); without times none does."""
+    if "latency_ms" not in answers.column_names:
+        return np.zeros(answers.num_rows, dtype=bool), np.zeros(answers.num_rows)
+    waited = pc.fill_null(answers["latency_ms"], float("nan")).to_numpy()
+    return (answers["row"].to_numpy() == 0) & np.isfinite(waited), waited

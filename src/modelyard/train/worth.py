@@ -1,0 +1,100 @@
+"""What a model is worth on rows that it has not seen, and how much it leans on each column: kept with its release, so
+that whoever watches it later knows what was usual."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from modelyard.stats import metrics
+from modelyard.stats.performance import DAY, WEEK, Performance, design_effect, reduced
+
+Predict = Callable[[pa.Table], np.ndarray]
+ROWS = 1_000
+SEEN = 50_000
+"""So many of the newest training rows say how rows of one week err together."""
+SEED = 7
+
+
+def performance(
+    task: str,
+    test: pa.Table,
+    y: np.ndarray,
+    unseen: np.ndarray,
+    predict: Predict,
+    *,
+    inputs: Sequence[str],
+    time: str | None,
+    classes: Sequence[Any] = (),
+    seen: tuple[pa.Table, np.ndarray, np.ndarray] | None = None,
+) -> Performance:
+    """From the test rows, their labels and what a model that had not seen them answered.
+
+    `seen`: training rows, their labels and answers; the test rows are often of few weeks, and these say how rows of one
+    week err together.
+    """
+    first = Performance.of(task, y, unseen, seconds=_seconds(test, time), classes=classes)
+    effect = 1.0
+    if seen is not None and time is not None:
+        rows, labels, given = seen
+        codes, scores = metrics.encoded(task, labels, given, classes)
+        if len(codes) == rows.num_rows:
+            loss, expected = first.losses(*reduced(task, codes, scores))
+            effect = max(design_effect(loss - expected, _seconds(rows, time), width) for width in (DAY, WEEK))
+    return Performance.of(
+        task,
+        y,
+        unseen,
+        seconds=_seconds(test, time),
+        classes=classes,
+        inputs=test.select(list(inputs)),
+        importance=importance(first, test, y, predict, inputs, classes),
+        effect=effect,
+    )
+
+
+def importance(
+    known: Performance,
+    test: pa.Table,
+    y: np.ndarray,
+    predict: Predict,
+    inputs: Sequence[str],
+    classes: Sequence[Any] = (),
+) -> dict[str, float]:
+    """By how much the mean loss grows when one column's values are shuffled among the rows (Breiman 2001), largest
+    first, as shares of the sum; on at most 1,000 rows. Empty when no column matters or a shuffled row has no answer."""
+    rng = np.random.default_rng(SEED)
+    picked = np.linspace(0, test.num_rows - 1, min(test.num_rows, ROWS)).astype(np.int64)
+    if len(picked) < 50:
+        return {}
+    rows, labels = test.take(pa.array(picked)).combine_chunks(), np.asarray(y)[picked]
+
+    def loss(table: pa.Table) -> float:
+        codes, scores = metrics.encoded(known.task, labels, predict(table), classes)
+        return float(known.losses(*reduced(known.task, codes, scores))[0].mean())
+
+    try:
+        usual = loss(rows)
+        grown = {}
+        for place, name in enumerate(rows.column_names):
+            if name in inputs:
+                mixed = rows[name].take(pa.array(rng.permutation(rows.num_rows)))
+                grown[name] = max(loss(rows.set_column(place, rows.field(place), mixed)) - usual, 0.0)
+    except Exception:  # a model may refuse a combination of values that never came; then nothing is said
+        return {}
+    whole = sum(grown.values())
+    if whole <= 0:
+        return {}
+    ordered = sorted(grown.items(), key=lambda each: -each[1])
+    return {name: round(value / whole, 4) for name, value in ordered if value > 0}
+
+
+def _seconds(table: pa.Table, time: str | None) -> np.ndarray | None:
+    if time is None:
+        return None
+    micros = table.column(time).cast(pa.timestamp("us", "UTC")).cast(pa.int64())
+    return pc.fill_null(micros, 0).to_numpy() / 1e6

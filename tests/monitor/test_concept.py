@@ -1,0 +1,90 @@
+"""What labels say once they come, what is said before, and that neither is ever taken for the other."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from modelyard import monitor
+
+START = datetime(2024, 3, 1, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+
+def look(world, spec, day):
+    """Profile what is new, and look at the end of `day`; gives the observations by kind."""
+    now = START + DAY * day
+    world.clock.set(now)
+    monitor.profile_segments(world.store, "api")
+    seen = monitor.observe(world.store, spec, "health", now=now, actor="test", source_times={"sales": now})
+    return {each.kind: each for each in seen}
+
+
+def play(world, spec, days, **change):
+    """Serve and look, day by day; `change` holds for all of them."""
+    found = []
+    for day in days:
+        world.serve(day, **change)
+        found.append(look(world, spec, day + 1))
+    return found
+
+
+def test_before_labels_everything_about_them_is_unknown_and_the_estimate_says_that_it_is_blind(world, declared):
+    last = play(world, declared(), range(9), labels=False)[-1]
+    assert {last[kind].level for kind in ("labels", "concept", "calibration", "slices", "quality")} == {
+        "insufficient_data"
+    }
+    assert "unknown until labels come" in last["concept"].says
+    assert "blind" in last["estimate"].says
+    low, high = last["estimate"].detail["interval"]
+    assert low < 0.94 < high or low < last["estimate"].detail["value"] < high
+
+
+def test_a_quiet_world_is_quiet(world, declared):
+    found = play(world, declared(), range(30))
+    assert {seen[kind].level for seen in found[4:] for kind in ("concept", "calibration", "slices", "estimate")} == {
+        "ok"
+    }
+
+
+def test_a_world_that_turns_behind_the_same_inputs_is_concept_drift_with_its_day(world, declared):
+    play(world, declared(), range(10))
+    found = play(world, declared(), range(10, 20), turned=0.35)
+    assert found[-1]["concept"].level == "page"
+    first = next(seen for seen in found if seen["concept"].level == "page")["concept"]
+    assert first.detail["began"] in {"2024-03-10", "2024-03-11", "2024-03-12"}
+    assert first.detail["change"] in {"sudden", "gradual"}
+    assert "by the world behind it" in first.says
+    assert found[-1]["drift"].level == "ok"
+    assert found[-1]["estimate"].level == "ok", "an estimate cannot see it"
+    assert found[-1]["calibration"].level in ("warn", "page")
+
+
+def test_harder_inputs_are_no_concept_drift(world, declared):
+    spec = declared(drift={"enabled": "false"}, quality={"metric": "roc_auc", "min": 0.75})
+    play(world, spec, range(8))
+    found = play(world, spec, range(8, 18), narrow=0.2)
+    assert {seen["concept"].level for seen in found} == {"ok"}
+    assert found[-1]["estimate"].level == "warn", "but the estimate sees them"
+    assert found[-1]["concept"].detail["of_inputs"] > 0.05
+
+
+def test_rows_are_taken_in_once(world, declared):
+    found = play(world, declared(), range(9))
+    taken = [seen["labels"].detail["sums"]["rows"] for seen in found]
+    assert sum(taken) == 150 * 7, "up to two days ago"
+    assert found[-1]["labels"].detail["detector"]["rows"] == sum(taken)
+
+
+def test_one_slice_that_fails_is_found_and_named(world, declared):
+    play(world, declared(), range(8))
+    found = play(world, declared(), range(8, 24), turned=0.6, where="b")
+    assert found[-1]["slices"].level in ("warn", "page")
+    assert "kind = b" in found[-1]["slices"].says
+    assert "kind = a" not in found[-1]["slices"].says
+
+
+@pytest.mark.parametrize("off", ["concept", "calibration", "slices", "estimate"])
+def test_what_is_declared_off_is_not_watched(world, declared, off):
+    assert off not in play(world, declared(**{off: {"enabled": "false"}}), range(1))[0]
