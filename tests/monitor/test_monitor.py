@@ -29,26 +29,17 @@ def levels(seen):
 
 
 def test_nothing_served_is_insufficient_data(world, declared):
-    assert levels(look(world, declared(), 1)) == {
-        "drift": "insufficient_data",
-        "missing": "insufficient_data",
-        "schema": "insufficient_data",
-        "duplicates": "insufficient_data",
-        "quality": "insufficient_data",
-        "labels": "insufficient_data",
-        "concept": "insufficient_data",
-        "calibration": "insufficient_data",
-        "slices": "insufficient_data",
-        "estimate": "insufficient_data",
-        "stale": "ok",
-    }
+    seen = levels(look(world, declared(), 1))
+    assert seen.pop("stale") == "ok"
+    assert len(seen) >= 13
+    assert set(seen.values()) == {"insufficient_data"}
 
 
 def test_a_healthy_deployment_is_ok(world, declared):
     for day in range(10):
         world.serve(day)
     seen = look(world, declared(), 10)
-    assert set(levels(seen).values()) == {"ok"}
+    assert {kind for kind, level in levels(seen).items() if level != "ok"} == {"decay", "volume"}, "too young to tell"
     assert {"drift", "missing", "schema", "duplicates", "quality", "stale", "concept", "estimate"} <= {*seen}
     assert set(seen["drift"].detail["psi"]) == {"distance", "kind", "prediction"}
     assert seen["drift"].detail["rows"] == 7 * 150

@@ -57,6 +57,7 @@ def observe(turn: Turn, *, now_or_never: bool = False) -> None:
             fence=turn.held,
             source_times=lambda: newest(yard),
             force=now_or_never,
+            simulated=yard.simulated,
         )
 
 

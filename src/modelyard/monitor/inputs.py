@@ -14,6 +14,7 @@ from modelyard.store import Store
 
 KINDS: dict[str, tuple[str, ...]] = {
     "drift": ("distribution", "range", "unseen", "unit", "stuck", "precision"),
+    "units": ("unit",),
     "missing": ("missing", "infinite"),
     "schema": ("schema",),
     "duplicates": ("duplicates",),
@@ -104,6 +105,7 @@ def _declared(monitor: Monitor, kind: str) -> bool:
     upstream = monitor.upstream
     return {
         "drift": monitor.drift.enabled,
+        "units": upstream.units,
         "missing": upstream.missing,
         "schema": upstream.schema_,
         "duplicates": upstream.duplicates,
@@ -136,6 +138,7 @@ def _says(kind: str, alarming: list[ColumnResult], columns: int) -> str:
     if not alarming:
         return {
             "drift": f"all {columns} columns lie within what is usual",
+            "units": "no column seems to have changed its unit",
             "missing": "no more is missing than is usual",
             "schema": "the columns and their types are those of training",
             "duplicates": "no more rows repeat than is usual",

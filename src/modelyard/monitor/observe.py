@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from modelyard.errors import NotFound
-from modelyard.monitor import concept, estimate, inputs, quality, sources
+from modelyard.monitor import concept, decay, estimate, inputs, quality, software, sources
 from modelyard.monitor.seen import Seen
 from modelyard.monitor.sources import Newest
 from modelyard.records import Observation
@@ -29,21 +29,25 @@ def observe(
     fence: Held | None = None,
     source_times: Newest | Callable[[], Newest] | None = None,
     force: bool = False,
+    simulated: bool = False,
 ) -> list[Observation]:
     """Look at the window [now - window, now) and record one observation per kind; nothing when it is not yet due.
 
     `source_times`: the newest row's time per source, or how to find it (asked only when due); else as last built.
-    `force` looks whether due or not, but never twice at the same `now`.
+    `force` looks whether due or not, but never twice at the same `now`. In a simulation latencies are not judged.
     """
     monitor = _declared(spec, name)
     latest = store.read(Observation, monitor=name, order="end", descending=True, limit=1)
     if latest and (now <= latest[0].end or (not force and now - latest[0].end < monitor.every)):
         return []
+    judged = quality.look(store, spec, monitor, now)
     seen = [
         *inputs.look(store, monitor, now),
-        *quality.look(store, spec, monitor, now),
+        *judged,
+        *decay.look(store, name, monitor, now, judged[0] if judged else None),
         *concept.look(store, spec, name, monitor, now),
         *estimate.look(store, monitor, now),
+        *software.look(store, monitor, now, simulated=simulated),
         *sources.look(store, spec, monitor, now, source_times),
     ]
     return _record(store, spec, name, monitor, seen, now=now, actor=actor, fence=fence)

@@ -17,6 +17,7 @@ KEYS: dict[str, frozenset[str]] = {
     "deployments.*.log": frozenset({"when_full", "retention"}),
     "deployments.*.strategy": _STRATEGIES,
     "monitors.*": frozenset({"slo", "only", "kpis"}),
+    "monitors.*.drift": frozenset({"joint"}),
     "triggers.*": frozenset({"only", "rollback", "alert"}),
     "triggers.*.when": frozenset({"not", "data", "kpi"}),
 }

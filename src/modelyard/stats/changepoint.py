@@ -56,8 +56,8 @@ def locate(values: Floats, variances: Floats) -> Change | None:
     best = min(stories, key=lambda story: story[0])
     left, kind, at, level, shape = best
     scale = max(left / max(n - 3, 1), 1.0)
-    # Two parameters more than the flat story: the size and the place.
-    if (flat - left) / scale <= 2 * np.log(n):
+    # Three parameters more than the flat story: the size, the place and the shape.
+    if (flat - left) / scale <= 3 * np.log(n):
         return None
     before, after = float(level[0]), float(level[0] + level[1] * shape[-1])
     return Change("sudden" if kind == "sudden" else "gradual", at, before, after)

@@ -23,13 +23,21 @@ def monitors(look: Look) -> None:
         if item.drift.warn > item.drift.page:
             message = f"`warn` {item.drift.warn:g} is above `page` {item.drift.page:g}."
             look.wrong((*path, "drift", "warn"), message)
+        if item.calibration.warn > item.calibration.page:
+            message = f"`warn` {item.calibration.warn:g} is above `page` {item.calibration.page:g}."
+            look.wrong((*path, "calibration", "warn"), message)
         if item.quality is not None:
             _quality(look, path, item)
 
 
 def _quality(look: Look, path: Path, item: Monitor) -> None:
     assert item.quality is not None
-    bounds(look, (*path, "quality"), item.quality)
+    tolerance = item.quality.tolerance
+    if tolerance is None:
+        bounds(look, (*path, "quality"), item.quality)
+    elif tolerance.amount < 0:
+        message = f"`tolerance` {tolerance} is below zero: it says how much worse the metric may become."
+        look.wrong((*path, "quality", "tolerance"), message)
     deployment = look.spec.deployments.get(item.deployment)
     model = look.spec.models.get(deployment.model) if deployment else None
     if deployment is not None and model is not None:

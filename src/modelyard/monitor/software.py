@@ -1,0 +1,139 @@
+"""How the deployment serves: latency, errors and throughput, against declared bounds or its own past windows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+
+from modelyard.monitor import served
+from modelyard.monitor.seen import Seen, unknown
+from modelyard.monitor.served import Served
+from modelyard.records import Level
+from modelyard.spec.types import Monitor
+from modelyard.stats import rhythm, significance
+from modelyard.stats.seasonal import HOURS, hour_at
+from modelyard.stats.sequential import Rate
+from modelyard.store import Store
+
+PAST = 8
+"""Against so many weeks before the window."""
+SLOWER = 1.5
+"""Without a bound, latency warns when it is so many times what it was, and pages at twice as much again."""
+FAILING = 0.01
+"""Without a bound, errors warn when their share is so much higher, and page at ten times as much."""
+THIN, Z = 0.5, 4.0
+"""Traffic is thin below half of what is usual for the hours, at a robust z of 4; the same for twice as much."""
+FEWEST = 200
+
+
+def look(store: Store, monitor: Monitor, now: datetime, *, simulated: bool = False) -> list[Seen]:
+    """Kinds "software" (latency, errors) and "volume" (throughput), from stored counts alone."""
+    kinds = [*(["software"] if monitor.software.enabled else []), *(["volume"] if monitor.upstream.volume else [])]
+    if not kinds:
+        return []
+    start = now - monitor.window
+    hours = served.window(store, monitor.deployment, start - timedelta(weeks=PAST), now)
+    past, current = [each for each in hours if each.start < start], [each for each in hours if each.start >= start]
+    made = {
+        "software": lambda: software(monitor, past, current, simulated=simulated),
+        "volume": lambda: volume(past, current, start, now),
+    }
+    return [made[kind]() for kind in kinds]
+
+
+def software(monitor: Monitor, past: Sequence[Served], current: Sequence[Served], *, simulated: bool) -> Seen:
+    """The worst of latency and errors."""
+    rows = Rate(sum(each.rows for each in current), sum(each.errors for each in current))
+    before = Rate(sum(each.rows for each in past), sum(each.errors for each in past))
+    fallbacks = sum(each.fallbacks for each in current)
+    detail: dict[str, Any] = {"rows": rows.n, "errors": rows.hits, "fallbacks": fallbacks}
+    if rows.n < monitor.min_rows:
+        return unknown("software", f"{rows.n} rows in the window, {monitor.min_rows} are needed", **detail)
+    findings = [_errors(monitor, rows, before)]
+    if simulated:
+        detail["note"] = "a simulation has no latency of its own"
+    else:
+        slow, usual = served.latency(list(current), 0.95), served.latency(list(past), 0.95)
+        detail |= {"latency_p95": slow, "latency_p95_before": usual}
+        findings.append(_latency(monitor, slow, usual, sum(sum(each.latency.values()) for each in past)))
+    order = ("ok", "info", "warn", "page")
+    level = max((each[0] for each in findings), key=order.index)
+    told = [says for found, says in findings if found == level and says]
+    return Seen("software", level, "; ".join(told) or f"{rows.n} rows served", detail)
+
+
+def _errors(monitor: Monitor, rows: Rate, before: Rate) -> tuple[Level, str]:
+    says = f"{rows.rate:.2%} of {rows.n} rows have no answer"
+    bound = monitor.software.error_rate
+    if bound is not None:
+        low = rows.rate - 1.96 * np.sqrt(max(rows.rate * (1 - rows.rate), 1e-9) / rows.n)
+        level: Level = "page" if low > bound else "warn" if rows.rate > bound else "ok"
+        return level, f"{says}, {bound:.2%} is allowed"
+    if before.n < FEWEST:
+        return "ok", says
+    rise = rows.rate - before.rate
+    if rise < FAILING or significance.proportions((before.hits, before.n), (rows.hits, rows.n)) > 1e-4:
+        return "ok", says
+    return ("page" if rise >= 10 * FAILING else "warn"), f"{says}, before it were {before.rate:.2%}"
+
+
+def _latency(monitor: Monitor, slow: float | None, usual: float | None, timed: int) -> tuple[Level, str]:
+    if slow is None:
+        return "ok", ""
+    bound = monitor.software.latency_p95
+    says = f"the 95th percentile of latency is {slow:.3g} ms"
+    if bound is not None:
+        allowed = bound / timedelta(milliseconds=1)
+        level: Level = "page" if slow > 2 * allowed else "warn" if slow > allowed else "ok"
+        return level, f"{says}, {allowed:g} ms is allowed"
+    if usual is None or timed < FEWEST:
+        return "ok", says
+    level = "page" if slow >= 2 * SLOWER * usual else "warn" if slow >= SLOWER * usual else "ok"
+    return level, f"{says}, it was {usual:.3g} ms"
+
+
+def volume(past: Sequence[Served], current: Sequence[Served], start: datetime, end: datetime) -> Seen:
+    """Rows of the window against what its hours of the week usually bring."""
+    weeks = (start - min((each.start for each in past), default=start)) / timedelta(weeks=1)
+    rows = sum(each.rows for each in current)
+    if weeks < rhythm.FEWEST_WEEKS:
+        why = f"{weeks:.1f} weeks of traffic are known before the window, {rhythm.FEWEST_WEEKS} are needed"
+        return unknown("volume", why, rows=rows)
+    expected, spread = usual(past, start, end)
+    z = (rows - expected) / max(spread, np.sqrt(max(expected, 1.0)))
+    detail = {"rows": rows, "usual": round(expected, 1), "z": round(z, 2)}
+    says = f"{rows} rows came, {expected:.0f} are usual for these hours of the week"
+    if rows < THIN * expected and z <= -Z:
+        return Seen("volume", "page" if rows < THIN * expected / 5 else "warn", f"traffic is thin: {says}", detail)
+    if rows > expected / THIN and z >= Z:
+        return Seen("volume", "warn", f"traffic has swollen: {says}", detail)
+    return Seen("volume", "ok", says, detail)
+
+
+def usual(past: Sequence[Served], start: datetime, end: datetime) -> tuple[float, float]:
+    """How many rows the hours of [start, end) usually bring, and the robust deviation of such windows.
+
+    Per hour of the week the median over past weeks; the spread from how whole past windows of the same width lay about
+    the sums of these medians (1.4826 times the median absolute deviation).
+    """
+    counts: dict[datetime, int] = {}
+    for each in past:
+        counts[each.start] = counts.get(each.start, 0) + each.rows
+    first = min(counts)
+    hour = timedelta(hours=1)
+    last = start - (start - first) % hour
+    series = np.array([counts.get(first + hour * place, 0) for place in range(int((last - first) / hour))], dtype=float)
+    place = (np.arange(len(series)) + hour_at(first)) % HOURS
+    medians = np.array([np.median(series[place == each]) if (place == each).any() else 0.0 for each in range(HOURS)])
+    means = np.array([series[place == each].mean() if (place == each).any() else 0.0 for each in range(HOURS)])
+    # Where most hours are empty medians say nothing.
+    level = medians if medians.sum() > 0.5 * means.sum() else means
+    width = max(int((end - start) / hour), 1)
+    wanted = (np.arange(width) + hour_at(start)) % HOURS
+    ends = range(len(series), width - 1, -width)
+    apart = [series[stop - width : stop].sum() - level[place[stop - width : stop]].sum() for stop in ends]
+    spread = 1.4826 * float(np.median(np.abs(apart))) if apart else 0.0
+    return float(level[wanted].sum()), spread
