@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal
 
 import numpy as np
@@ -11,6 +12,8 @@ import pyarrow.compute as pc
 
 Family = Literal["integer", "number", "boolean", "text", "timestamp", "null", "other"]
 Floats = npt.NDArray[np.float64]
+PIECE = 1 << 14
+_NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 
 
 def family(kind: pa.DataType) -> Family:
@@ -28,10 +31,71 @@ def family(kind: pa.DataType) -> Family:
     return next((name for name, yes in tests if yes), "other")
 
 
+def is_list(kind: pa.DataType) -> bool:
+    """Whether a type holds lists, of one length or of many."""
+    return pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+
+
+def texts(array: pa.Array) -> pa.Array | None:
+    """The values as texts; None for what has no plain text (lists, structs)."""
+    match family(array.type):
+        case "other":
+            return None
+        case "text":
+            return plain(array)
+        case _:
+            return pc.cast(array, pa.string())
+
+
 def plain(column: pa.ChunkedArray | pa.Array) -> pa.Array:
     """One contiguous array, dictionaries decoded."""
     array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     return array.cast(array.type.value_type) if pa.types.is_dictionary(array.type) else array
+
+
+def pieces(column: pa.ChunkedArray | pa.Array, rows: int = PIECE) -> Iterator[tuple[int, pa.Array]]:
+    """The column in slices of at most `rows` that are worked on in the processor's cache, each with its first row."""
+    start = 0
+    for chunk in column.chunks if isinstance(column, pa.ChunkedArray) else (column,):
+        for offset in range(0, len(chunk), rows):
+            piece = chunk.slice(offset, rows)
+            yield start, piece
+            start += len(piece)
+
+
+def numbers(array: pa.Array) -> tuple[Floats, npt.NDArray[np.bool_] | None]:
+    """The values as float64, missing as NaN, times as seconds; and in which rows there is one that is no number.
+
+    The second is None when all can be read.
+    """
+    match family(array.type):
+        case "other":
+            valid = np.asarray(pc.is_valid(array))
+            return np.full(len(array), np.nan), valid if valid.any() else None
+        case "text":
+            return _parsed(plain(array))
+        case _:
+            values = floats(plain(array))
+            assert values is not None, "the other families are numbers"
+            return values, None
+
+
+def _parsed(array: pa.Array) -> tuple[Floats, npt.NDArray[np.bool_] | None]:
+    """Texts as numbers; what is empty is missing, what is a time is read as one, of the rest it is said where it is."""
+    trimmed = pc.utf8_trim_whitespace(array)
+    trimmed = pc.if_else(pc.equal(trimmed, ""), pa.scalar(None, trimmed.type), trimmed)
+    for kind in (pa.float64(), pa.timestamp("us"), pa.timestamp("us", "UTC")):
+        try:
+            found = floats(pc.cast(trimmed, kind))
+        except pa.ArrowInvalid:
+            continue
+        assert found is not None, "what was cast is a number"
+        return found, None
+    fits = pc.match_substring_regex(trimmed, _NUMBER)
+    unread = np.asarray(pc.fill_null(pc.invert(fits), False))
+    found = floats(pc.cast(pc.if_else(fits, trimmed, pa.scalar(None, trimmed.type)), pa.float64()))
+    assert found is not None, "what was cast is a number"
+    return found, unread
 
 
 def floats(array: pa.Array) -> Floats | None:

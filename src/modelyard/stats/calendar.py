@@ -15,7 +15,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from modelyard.stats import arrow
-from modelyard.stats.numeric import NumberLayout, read
+from modelyard.stats.category import CategoryLayout
+from modelyard.stats.numeric import NumberLayout
 
 SAMPLE = 5_000
 AGREE = 0.95
@@ -63,14 +64,13 @@ def follows(array: pa.Array, layout: object, sample: Sample) -> str:
     if len(sample.rows) < 100:
         return ""
     picked = array.take(pa.array(sample.rows))
-    if isinstance(layout, NumberLayout) and layout.kind != "text":
-        values = read(picked, layout.kind)
-        assert values is not None, "a reference can be read as its own kind"
+    if isinstance(layout, NumberLayout):
+        values = arrow.numbers(picked)[0]
         present = np.isfinite(values)
         if present.sum() < 100:
             return ""
         return _trend(values[present], sample.times[present]) or _calendar(values[present], present, sample.pages)
-    if arrow.family(array.type) != "text":
+    if arrow.family(array.type) != "text" or not isinstance(layout, CategoryLayout):
         return ""
     codes, _ = arrow.codes(picked)
     return _calendar(codes[codes >= 0].astype(np.float64), codes >= 0, sample.pages, named=True)

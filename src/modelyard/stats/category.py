@@ -7,6 +7,7 @@ equal values would else seem to fade in every window. All others share eight cel
 from __future__ import annotations
 
 import base64
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -25,6 +26,7 @@ LEAST_ROWS = 25
 LEAST_SHARE = 0.005
 VOCABULARY = 20_000
 _LONGEST = 80
+_PIECE = 1 << 17
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +50,7 @@ class CategoryLayout:
 
     def unseen(self, tally: Tally) -> int:
         """Rows whose value the reference never held."""
-        return int(tally.cells[-TAIL:].sum())
+        return int(tally.cells[-TAIL:].sum()) if self.kind == "category" else 0
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object."""
@@ -87,48 +89,62 @@ def is_text(array: pa.Array) -> bool:
     return bool(distinct > VOCABULARY or distinct > present / 2 or (mean > _LONGEST and distinct > TOP))
 
 
-def tallies(array: pa.Array, layout: CategoryLayout, groups: Groups) -> list[Tally]:
-    """Count a column per group of rows."""
-    kinds = frozenset({arrow.family(array.type)} - {"null"})
-    if pa.types.is_floating(array.type):
-        array = pc.if_else(pc.is_nan(array), pa.scalar(None, array.type), array)
-    rows = groups.where(np.ones(len(array), dtype=bool))
-    fresh: list[dict[str, int]] = [{} for _ in range(groups.size)]
-    missing = ~pc.is_valid(array).to_numpy(zero_copy_only=False)
-    if arrow.family(array.type) == "other":
-        cells = np.full(len(array), -1, dtype=np.int64)
-    elif layout.kind == "boolean":
-        cells = _boolean(array)
-    else:
-        codes, words = arrow.codes(array)
-        places = _places(words, layout)
-        cells = np.append(places, -1)[codes]
-        fresh = _fresh(codes, places, words, layout, groups)
-    seen = cells >= 0
-    counts = groups.take(seen).count(cells[seen], layout.size)
-    nulls = groups.where(missing)
+def tallies(
+    column: pa.ChunkedArray | pa.Array, layout: CategoryLayout, groups: Groups, rows: hashing.Fold | None, name: str
+) -> list[Tally]:
+    """Count a column per group of rows; `rows` takes in its values' hashes."""
+    counts = np.zeros((groups.size, layout.size), dtype=np.int64)
+    nulls = np.zeros(groups.size, dtype=np.int64)
+    fresh: list[Counter[str]] = [Counter() for _ in range(groups.size)]
+    for start, piece in arrow.pieces(column, _PIECE):
+        if pa.types.is_floating(piece.type):
+            piece = pc.if_else(pc.is_nan(piece), pa.scalar(None, piece.type), piece)
+        inside = groups.part(start, start + len(piece))
+        if piece.null_count:
+            nulls += inside.where(~np.asarray(pc.is_valid(piece)))
+        cells, hashes = _counted(piece, layout, inside, fresh)
+        seen = cells >= 0
+        counts += inside.count(cells, layout.size) if seen.all() else inside.take(seen).count(cells[seen], layout.size)
+        if rows is not None and hashes is not None:
+            rows.add(name, start, hashes)
+    sizes, kinds = groups.sizes(len(column)), frozenset({arrow.family(column.type)} - {"null"})
     return [
         Tally(
-            rows=int(rows[g]),
+            rows=int(sizes[g]),
             nulls=int(nulls[g]),
-            mismatched=int(rows[g] - nulls[g] - counts[g].sum()),
+            mismatched=int(sizes[g] - nulls[g] - counts[g].sum()),
             cells=counts[g],
-            fresh=fresh[g],
+            fresh=heaviest(list(fresh[g]), list(fresh[g].values())),
             types=kinds,
         )
         for g in range(groups.size)
     ]
 
 
+def _counted(
+    piece: pa.Array, layout: CategoryLayout, groups: Groups, fresh: list[Counter[str]]
+) -> tuple[npt.NDArray[np.int64], hashing.Hashes | None]:
+    """The cell of each row, -1 where there is no usable value, and the values' hashes; `fresh` takes in new words."""
+    if arrow.family(piece.type) == "other":
+        return np.full(len(piece), -1, dtype=np.int64), None
+    if layout.kind == "boolean":
+        cells = _boolean(piece)
+        return cells, hashing.numbers(np.where(cells < 0, np.nan, cells))
+    codes, words = arrow.codes(piece)
+    places = _places(words, layout)
+    for found, words_of in zip(fresh, _fresh(codes, places, words, layout, groups), strict=True):
+        found.update(words_of)
+    return np.append(places, -1)[codes], np.append(hashing.texts(words), np.uint64(0))[codes]
+
+
 def _boolean(array: pa.Array) -> npt.NDArray[np.int64]:
     """0 or 1; -1 where the value is neither or missing."""
     if arrow.family(array.type) == "text":
-        lower = pc.utf8_lower(array)
+        lower = pc.utf8_lower(arrow.plain(array))
         truth = pc.is_in(lower, value_set=pa.array(["true", "1"])).to_numpy(zero_copy_only=False)
         falsehood = pc.is_in(lower, value_set=pa.array(["false", "0"])).to_numpy(zero_copy_only=False)
         return np.where(truth, 1, np.where(falsehood, 0, -1))
-    values = arrow.floats(array)
-    assert values is not None, "families other and text are handled before"
+    values = arrow.numbers(array)[0]
     return np.where(values == 1, 1, np.where(values == 0, 0, -1))
 
 

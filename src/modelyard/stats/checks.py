@@ -9,15 +9,19 @@ from typing import Literal
 from modelyard.stats import natural
 from modelyard.stats.category import CategoryLayout
 from modelyard.stats.distance import Layout, beyond, comparable, heap, moved, share
+from modelyard.stats.measured import MeasuredLayout
 from modelyard.stats.natural import Natural
 from modelyard.stats.numeric import BUCKETS, NumberLayout
 from modelyard.stats.profile import TURNOVER, Column, Profile
 from modelyard.stats.significance import chi_squared, proportions, psi
 from modelyard.stats.tally import Tally
+from modelyard.stats.text import UNSEEN
 
 Level = Literal["ok", "info", "warn", "page"]
 SHARE_WARN, SHARE_PAGE = 0.02, 0.10
 INFO = 0.02
+MEASURED = ("shift", "outside")
+"""The checks that are made of each measure of a text or vector."""
 SLIGHT = 0.05
 """An average move by less than this many (robust) standard deviations is no alarm, whatever the PSI."""
 
@@ -55,6 +59,8 @@ def column_findings(column: Column, window: Tally, limits: Limits) -> list[Findi
     if window.count == 0 or column.tally.count == 0 or column.follows not in ("", TURNOVER):
         return findings
     match column.layout:
+        case MeasuredLayout() as layout:
+            return findings + _measured(layout, column.tally, window, usual, limits)
         case CategoryLayout() as layout:
             found = _category(layout, column.tally, window, usual, limits)
             return findings + (_at_most_info(found) if column.follows == TURNOVER else found)
@@ -101,12 +107,27 @@ def _schema(reference: Tally, window: Tally) -> list[Finding]:
     return []
 
 
+def _measured(layout: MeasuredLayout, reference: Tally, window: Tally, usual: Natural, limits: Limits) -> list[Finding]:
+    """The checks of numbers on each measure of a text or vector; that words are new is a kind of its own."""
+    findings = []
+    for name, part in layout.parts.items():
+        before, after = reference.parts.get(name), window.parts.get(name)
+        if before is None or after is None or before.count == 0 or after.count == 0:
+            continue
+        for found in _number(part, before, after, usual.of_part(name), limits):
+            if found.name in MEASURED:
+                kind = "unseen" if name == UNSEEN else found.kind
+                findings.append(replace(found, kind=kind, name=f"{name}: {found.name}"))
+    return findings
+
+
 def _category(layout: CategoryLayout, reference: Tally, window: Tally, usual: Natural, limits: Limits) -> list[Finding]:
     findings = [_shift(layout, reference, window, usual, limits)]
     if layout.kind == "category":
-        new, expected = layout.unseen(window), share(layout.once, reference.count)
-        present = share(window.count, window.rows)
-        p_value = proportions((layout.once, reference.count), (new, window.count))
+        # A reference of the same hours of the week may have met values that the layout had not.
+        new, before = layout.unseen(window), max(layout.once, layout.unseen(reference))
+        expected, present = share(before, reference.count), share(window.count, window.rows)
+        p_value = proportions((before, reference.count), (new, window.count))
         findings.append(
             _excess("unseen", "unseen", expected, share(new, window.count), p_value, usual, limits, present)
         )
@@ -116,9 +137,11 @@ def _category(layout: CategoryLayout, reference: Tally, window: Tally, usual: Na
 def _number(layout: NumberLayout, reference: Tally, window: Tally, usual: Natural, limits: Limits) -> list[Finding]:
     outside, present = share(beyond(layout, window), window.count), share(window.count, window.rows)
     # The next value leaves the range of m values on either side with probability 2 / (m + 1), whatever its
-    # distribution.
-    p_outside = proportions((2, reference.count + 1), (beyond(layout, window), window.count))
-    findings = [_excess("range", "outside", 0.0, outside, p_outside, usual, limits, present)]
+    # distribution. A reference of the same hours of the week may have left the range of the layout before.
+    before = beyond(layout, reference)
+    p_outside = proportions((2 + before, reference.count + 1 + before), (beyond(layout, window), window.count))
+    expected = share(before, reference.count)
+    findings = [_excess("range", "outside", expected, outside, p_outside, usual, limits, present)]
     if reference.infinite or window.infinite:
         findings.append(_infinite(reference, window))
     if layout.kind == "timestamp":
@@ -131,7 +154,7 @@ def _number(layout: NumberLayout, reference: Tally, window: Tally, usual: Natura
     return findings
 
 
-def _shift(layout: Layout, reference: Tally, window: Tally, usual: Natural, limits: Limits) -> Finding:
+def _shift(layout: NumberLayout | CategoryLayout, reference: Tally, window: Tally, usual: Natural, limits: Limits) -> Finding:
     cells = comparable(layout, reference, window)
     effect, limit = psi(*cells), usual.limit("shift", limits.alpha) ** 2
     level = _psi_level(effect, limit, limits)

@@ -7,11 +7,12 @@ import numpy.typing as npt
 
 from modelyard.stats import numeric
 from modelyard.stats.category import TAIL, CategoryLayout
+from modelyard.stats.measured import MeasuredLayout
 from modelyard.stats.numeric import NumberLayout
 from modelyard.stats.significance import psi
 from modelyard.stats.tally import Counts, Tally
 
-Layout = NumberLayout | CategoryLayout
+Layout = NumberLayout | CategoryLayout | MeasuredLayout
 
 
 def distances(layout: Layout, reference: Tally, window: Tally) -> dict[str, float]:
@@ -21,6 +22,8 @@ def distances(layout: Layout, reference: Tally, window: Tally) -> dict[str, floa
     A root of PSI moves in proportion to the change, as the shares do, so that spreads of it mean something.
     """
     result = {"missing": abs(share(window.nulls, window.rows) - share(reference.nulls, reference.rows))}
+    if isinstance(layout, MeasuredLayout):
+        return result | _of_parts(layout, reference, window)
     if isinstance(layout, CategoryLayout):
         unseen = {} if layout.kind == "boolean" else {"unseen": share(layout.unseen(window), window.count)}
         return result | {"shift": root(psi(*comparable(layout, reference, window)))} | unseen
@@ -36,7 +39,17 @@ def distances(layout: Layout, reference: Tally, window: Tally) -> dict[str, floa
     return result
 
 
-def comparable(layout: Layout, reference: Tally, window: Tally) -> tuple[Counts, Counts]:
+def _of_parts(layout: MeasuredLayout, reference: Tally, window: Tally) -> dict[str, float]:
+    """The same of each measure, but for what is missing: named "measure: distance"."""
+    found: dict[str, float] = {}
+    for name, part in layout.parts.items():
+        if name in reference.parts and name in window.parts:
+            each = distances(part, reference.parts[name], window.parts[name])
+            found |= {f"{name}: {what}": value for what, value in each.items() if what != "missing"}
+    return found
+
+
+def comparable(layout: NumberLayout | CategoryLayout, reference: Tally, window: Tally) -> tuple[Counts, Counts]:
     """The cells of both whose distributions should agree.
 
     A reference has seen all its own values, so that its unseen cell is empty and its rare values lie in the tail

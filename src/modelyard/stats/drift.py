@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from modelyard.stats import units
+from modelyard.stats import causes
 from modelyard.stats.checks import Finding, Limits, column_findings, row_findings
 from modelyard.stats.profile import Column, Profile
 from modelyard.stats.says import sentence, summary
@@ -22,6 +22,8 @@ Verdict = Literal["ok", "info", "warn", "page", "insufficient_data"]
 LEVELS: tuple[Verdict, ...] = ("ok", "info", "warn", "page")
 ROWS = "(rows)"
 FEWEST_ROWS = 200
+HOPELESS = 30
+"""With fewer rows nothing is said but that they are too few; up to `min_rows` an alarm is told, its absence is not."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class ColumnResult:
 
     `psi` is the debiased effect size on the distribution, `p_value` the smallest of the column's tests (before
     correction); `kinds` the kinds of trouble at `verdict`'s level or lower: distribution, missing, range, unseen,
-    stuck, precision, unit, schema, infinite, duplicates. `before` and `after` are small JSON objects (median,
+    stuck, precision, unit, case, recode, schema, infinite, duplicates, replay, joint. `before` and `after` are small JSON objects (median,
     missing, top values).
     """
 
@@ -78,14 +80,15 @@ def compare(
     `current` must have been laid out by `reference`.
     """
     limits = Limits(warn, page, alpha, span)
-    few = min(reference.rows, current.rows) < min_rows
+    rows = min(reference.rows, current.rows)
+    few, hopeless = rows < min_rows, rows < min(min_rows, HOPELESS)
     found = {name: _findings(name, column, current, limits) for name, column in reference.columns.items()}
     found[ROWS] = row_findings(reference, current, limits)
     tests = [(name, finding) for name, findings in found.items() for finding in findings]
     rejected = discoveries([finding.p_value for _, finding in tests], q)
     kept: dict[str, list[Finding]] = {name: [] for name in found}
     for (name, finding), real in zip(tests, rejected, strict=True):
-        kept[name].append(finding if real and not few else replace(finding, level="ok"))
+        kept[name].append(finding if real and not hopeless else replace(finding, level="ok"))
     results = [
         _result(
             name,
@@ -142,18 +145,17 @@ def _result(
     levels: dict[str, Verdict] = {}
     for finding in alarms:
         levels[finding.kind] = max(levels.get(finding.kind, "ok"), finding.level, key=severity)
-    unit = (
-        units.change(reference.layout, reference.tally, current.tally) if {"distribution", "range"} & {*kinds} else None
-    )
-    if unit is not None:
-        kinds, level, levels["unit"] = ("unit", *kinds), "page", "page"
+    cause = causes.find(reference.layout, reference.tally, current.tally, kinds)
+    if cause is not None:
+        level = max(level, cause.least, key=severity)
+        kinds, levels[cause.kind] = (cause.kind, *kinds), level
     effects = {finding.name: finding.effect for finding in findings}
-    psi = effects.get("shift")
+    psi = max((effect for name, effect in effects.items() if name.endswith("shift")), default=None)
     p_value = min((finding.p_value for finding in findings), default=None)
-    if few and not (kinds and "schema" in kinds):
+    if few and not kinds:
         says = f"{name}: {rows[0]} rows in the reference and {rows[1]} in the window; {floor} on both sides are needed."
         return ColumnResult(name, "insufficient_data", (), psi, p_value, before, after, says, effects)
-    says = sentence(name, reference, current.tally, alarms, psi, unit)
+    says = sentence(name, reference, current.tally, alarms, psi, cause)
     return ColumnResult(name, level, kinds, psi, p_value, before, after, says, effects, levels)
 
 

@@ -17,6 +17,10 @@ class Groups:
     size: int = 1
     of: npt.NDArray[np.int64] | None = None
 
+    def part(self, start: int, stop: int) -> Groups:
+        """The groups of the rows from `start` to before `stop`."""
+        return self if self.of is None else Groups(self.size, self.of[start:stop])
+
     def take(self, rows: npt.NDArray[np.bool_]) -> Groups:
         """The groups of a selection of rows."""
         return self if self.of is None else Groups(self.size, self.of[rows])
@@ -24,7 +28,11 @@ class Groups:
     def count(self, cells: npt.NDArray[np.integer], kinds: int) -> Counts:
         """(size, kinds) counts of rows per group and cell; `cells[i]` in 0 .. kinds-1."""
         index = cells if self.of is None else self.of * kinds + cells
-        return np.bincount(index, minlength=self.size * kinds).reshape(self.size, kinds).astype(np.int64)
+        return np.bincount(index, minlength=self.size * kinds).reshape(self.size, kinds)
+
+    def sizes(self, rows: int) -> Counts:
+        """(size,) counts of all `rows`."""
+        return np.array([rows]) if self.of is None else np.bincount(self.of, minlength=self.size)
 
     def where(self, chosen: npt.NDArray[np.bool_]) -> Counts:
         """(size,) counts of the rows chosen."""

@@ -11,6 +11,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 Hashes = npt.NDArray[np.uint64]
+PIECE = 1 << 14
+_27, _30, _31 = np.uint64(27), np.uint64(30), np.uint64(31)
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _FIRST = np.uint64(0xBF58476D1CE4E5B9)
 _SECOND = np.uint64(0x94D049BB133111EB)
@@ -19,17 +21,20 @@ _SECOND = np.uint64(0x94D049BB133111EB)
 def mix(values: Hashes) -> Hashes:
     """Scramble 64-bit integers so that every bit of the result depends on every bit given (splitmix64, Steele 2014)."""
     mixed = values + _GOLDEN
-    mixed ^= mixed >> np.uint64(30)
-    mixed *= _FIRST
-    mixed ^= mixed >> np.uint64(27)
-    mixed *= _SECOND
-    mixed ^= mixed >> np.uint64(31)
+    moved = np.empty_like(mixed)
+    for shift, factor in ((_30, _FIRST), (_27, _SECOND)):
+        mixed ^= np.right_shift(mixed, shift, out=moved)
+        mixed *= factor
+    mixed ^= np.right_shift(mixed, _31, out=moved)
     return mixed
 
 
 def numbers(values: npt.NDArray[np.float64]) -> Hashes:
     """Hashes of an (n,) float array; NaN is a value like others."""
-    plain = np.where(np.isnan(values), np.nan, values + 0.0)
+    plain = values + 0.0
+    missing = np.isnan(plain)
+    if missing.any():
+        plain[missing] = np.nan
     return mix(plain.view(np.uint64))
 
 
@@ -51,7 +56,19 @@ def texts(values: pa.Array) -> Hashes:
     return result
 
 
-def combine(rows: Hashes, column: Hashes, name: str) -> Hashes:
-    """Fold one column's hashes into the rows' hashes; the order in which columns come does not matter."""
-    salt = texts(pa.array([name]))[0]
-    return rows + mix(column ^ salt)
+class Fold:
+    """Folds columns into one hash per row, piece by piece; the order in which columns come does not matter.
+
+    Each column's hashes are multiplied by an odd number of its own, made of its name, and added (a multilinear hash).
+    """
+
+    def __init__(self, rows: int) -> None:
+        self._total = np.zeros(rows, dtype=np.uint64)
+
+    def add(self, name: str, start: int, hashes: Hashes) -> None:
+        """Take in one column's hashes from row `start` on."""
+        self._total[start : start + len(hashes)] += hashes * (texts(pa.array([name]))[0] | np.uint64(1))
+
+    def done(self) -> Hashes:
+        """The rows' hashes."""
+        return np.concatenate([mix(part) for part in np.array_split(self._total, len(self._total) // PIECE + 1)])

@@ -17,10 +17,11 @@ import numpy.typing as npt
 import pyarrow as pa
 from scipy import special
 
-from modelyard.stats import arrow, numeric
+from modelyard.stats import arrow
 from modelyard.stats.category import CategoryLayout
 from modelyard.stats.distance import Layout, distances
 from modelyard.stats.groups import Groups
+from modelyard.stats.measured import MeasuredLayout
 from modelyard.stats.numeric import NumberLayout
 from modelyard.stats.tally import Tally, merge, minus
 
@@ -56,6 +57,11 @@ class Natural:
         # Both series look at the same windows; the longer one tells how well their spread is known.
         t = float(special.stdtrit(max(spread.count for spread in spreads) - 1, 1 - alpha))
         return max(spread.limit(t) for spread in spreads)
+
+    def of_part(self, part: str) -> Natural:
+        """What is known of one measure of a text or vector."""
+        head = f"{part}: "
+        return Natural({name.removeprefix(head): each for name, each in self.spreads.items() if name.startswith(head)})
 
     def beside(self, other: Natural) -> Natural:
         """What is usual when both are: the wider limit of each distance known here."""
@@ -107,6 +113,8 @@ def of_windows(array: pa.Array, layout: Layout, tallies: Sequence[Tally], groups
     around = [distances(layout, minus(whole, tallies[w]), tallies[w]) for w in judged]
     later = [w for w in judged if w >= len(tallies) // 2]
     ahead = [distances(layout, merge(tallies[:w]), tallies[w]) for w in later]
+    if isinstance(layout, MeasuredLayout):
+        return Natural({name: found for name in ahead[-1] if (found := _spreads(name, around, ahead))})
     for w, share in zip(later, _new_shares(array, layout, groups)[later], strict=True):
         ahead[later.index(w)] |= {"outside": share} if isinstance(layout, NumberLayout) else {"unseen": share}
     return Natural({name: found for name in ahead[-1] if (found := _spreads(name, around, ahead))})
@@ -148,7 +156,7 @@ def _spread(values: Sequence[float]) -> Spread:
     return Spread(len(values), float(np.mean(values)), float(np.std(values, ddof=1)))
 
 
-def _new_shares(array: pa.Array, layout: Layout, groups: Groups) -> npt.NDArray[np.float64]:
+def _new_shares(array: pa.Array, layout: NumberLayout | CategoryLayout, groups: Groups) -> npt.NDArray[np.float64]:
     """Per window, the share of rows whose value no earlier window held (categories) or reached (numbers)."""
     assert groups.of is not None, "natural variation needs windows"
     rows = np.maximum(np.bincount(groups.of, minlength=groups.size), 1)
@@ -160,8 +168,7 @@ def _new_shares(array: pa.Array, layout: Layout, groups: Groups) -> npt.NDArray[
             np.minimum.at(first, codes[present], window)
             new = window[first[codes[present]] == window]
         case NumberLayout():
-            values = numeric.read(array, layout.kind)
-            assert values is not None, "a reference can be read as its own kind"
+            values = arrow.numbers(array)[0]
             window = groups.of[np.isfinite(values)]
             values = values[np.isfinite(values)]
             lows, highs = Groups(groups.size, window).extremes(values)

@@ -18,10 +18,11 @@ import numpy as np
 import pyarrow as pa
 
 from modelyard.digest import digest
-from modelyard.stats import arrow, calendar, category, hashing, natural, numeric, rows, tally
+from modelyard.stats import arrow, calendar, category, hashing, measured, natural, numeric, rows, tally, vector
 from modelyard.stats.category import CategoryLayout
 from modelyard.stats.distance import Layout
 from modelyard.stats.groups import Groups
+from modelyard.stats.measured import MeasuredLayout
 from modelyard.stats.natural import Variations
 from modelyard.stats.numeric import NumberLayout
 from modelyard.stats.rows import RowSample
@@ -48,7 +49,7 @@ class Column:
 
     @property
     def kind(self) -> str:
-        """number, integer, boolean, category, timestamp or text."""
+        """number, integer, boolean, category, timestamp, text or vector."""
         return self.layout.kind
 
 
@@ -95,15 +96,15 @@ class Profile:
     @classmethod
     def of_groups(cls, table: pa.Table, groups: Groups, reference: Profile) -> list[Profile]:
         """One profile per group of rows, all counted in one pass."""
-        arrays = {name: arrow.plain(table[name]) for name in table.column_names}
+        there, fold = set(table.column_names), hashing.Fold(table.num_rows)
         counted = {
-            name: count(arrays[name], column.layout, groups)
+            name: count(table[name], column.layout, groups, fold, name)
             for name, column in reference.columns.items()
-            if name in arrays
+            if name in there
         }
-        extra = {name: str(array.type) for name, array in arrays.items() if name not in reference.known_names}
-        sizes = groups.where(np.ones(table.num_rows, dtype=bool))
-        sampled = rows.samples(row_hashes({name: arrays[name] for name in counted}, table.num_rows), groups)
+        extra = {name: str(table[name].type) for name in table.column_names if name not in reference.known_names}
+        sizes = groups.sizes(table.num_rows)
+        sampled = rows.samples(fold.done(), groups)
         return [
             cls(
                 {name: Column(reference.columns[name].layout, counted[name][g]) for name in counted},
@@ -212,72 +213,71 @@ class Profile:
         )
 
 
-def count(array: pa.Array, layout: Layout, groups: Groups) -> list[Tally]:
-    """Tallies of one column per group of rows."""
+def count(
+    column: pa.ChunkedArray | pa.Array,
+    layout: Layout,
+    groups: Groups,
+    fold: hashing.Fold | None = None,
+    name: str = "",
+) -> list[Tally]:
+    """Tallies of one column per group of rows; `fold` takes in its values' hashes."""
     match layout:
         case CategoryLayout():
-            return category.tallies(array, layout, groups)
+            return category.tallies(column, layout, groups, fold, name)
         case NumberLayout():
-            return numeric.tallies(array, layout, groups)
+            return numeric.tallies(column, layout, groups, fold, name)
+        case MeasuredLayout():
+            return measured.tallies(column, layout, groups, fold, name)
 
 
 def divide(array: pa.Array, *, computed: bool = False) -> Layout | None:
-    """How a reference's column is divided; None for what cannot be (lists, structs, binary)."""
+    """How a reference's column is divided; None for what cannot be (lists of many lengths, structs, binary)."""
     match arrow.family(array.type):
         case "boolean":
             return category.BOOLEAN
         case "text":
-            if category.is_text(array):
-                return _numbers(array, "text")
-            return category.layout(array)
+            return measured.of_texts(array) if category.is_text(array) else category.layout(array)
         case "null":
             return NumberLayout("number", (), (), 0.0, 1.0, False)
         case "other":
-            return None
+            size = vector.dimension(array)
+            return measured.of_vectors(array, size) if size else None
         case kind:
-            return _numbers(array, kind, computed)
-
-
-def row_hashes(arrays: dict[str, pa.Array], size: int) -> hashing.Hashes:
-    """(size,) hashes of whole rows, over these columns."""
-    total = np.zeros(size, dtype=np.uint64)
-    for name, array in arrays.items():
-        if arrow.family(array.type) == "text":
-            codes, words = arrow.codes(array)
-            own = np.append(hashing.texts(words), np.uint64(0))[codes]
-        else:
             values = arrow.floats(array)
-            if values is None:
-                continue
-            own = hashing.numbers(values)
-        total = hashing.combine(total, own, name)
-    return hashing.mix(total)
-
-
-def _numbers(array: pa.Array, kind: numeric.Kind, computed: bool = False) -> NumberLayout:
-    values = numeric.read(array, kind)
-    assert values is not None, "the family was looked at before"
-    return numeric.layout(values, kind, computed=computed)
+            assert values is not None, "the other families are numbers"
+            return numeric.layout(values, kind, computed=computed)
 
 
 def _reference(
     table: pa.Table, seconds: arrow.Floats, divisions: dict[int, Groups], computed: Collection[str]
 ) -> Profile:
-    arrays = {name: arrow.plain(table[name]) for name in table.column_names}
-    layouts = {name: divide(array, computed=name in computed) for name, array in arrays.items()}
-    kept = {name: layout for name, layout in layouts.items() if layout is not None}
-    hashes = row_hashes({name: arrays[name] for name in kept}, table.num_rows)
-    sample = calendar.Sample.of(seconds)
+    sample, fold = calendar.Sample.of(seconds), hashing.Fold(table.num_rows)
+    columns, ignored = {}, {}
+    for name in table.column_names:
+        array = arrow.plain(table[name])
+        layout = divide(array, computed=name in computed)
+        if layout is None:
+            ignored[name] = str(array.type)
+        else:
+            columns[name] = _column(array, layout, sample, divisions, fold, name)
+    hashes = fold.done()
     return Profile(
-        {name: _column(arrays[name], layout, sample, divisions) for name, layout in kept.items()},
+        columns,
         table.num_rows,
         rows.samples(hashes, Groups())[0],
-        ignored={name: str(arrays[name].type) for name, layout in layouts.items() if layout is None},
+        ignored=ignored,
         repeats={width: _repeats(hashes, groups) for width, groups in divisions.items()},
     )
 
 
-def _column(array: pa.Array, layout: Layout, sample: calendar.Sample, divisions: dict[int, Groups]) -> Column:
+def _column(
+    array: pa.Array,
+    layout: Layout,
+    sample: calendar.Sample,
+    divisions: dict[int, Groups],
+    fold: hashing.Fold,
+    name: str,
+) -> Column:
     variations = {
         width: natural.of_windows(array, layout, count(array, layout, groups), groups)
         for width, groups in divisions.items()
@@ -286,7 +286,7 @@ def _column(array: pa.Array, layout: Layout, sample: calendar.Sample, divisions:
     many = isinstance(layout, CategoryLayout) and layout.distinct > category.TOP
     if not told and divisions and many and natural.turns_over(array, divisions[max(divisions)]):
         told = TURNOVER
-    return Column(layout, count(array, layout, Groups())[0], variations, told)
+    return Column(layout, count(array, layout, Groups(), fold, name)[0], variations, told)
 
 
 def _repeats(hashes: hashing.Hashes, groups: Groups) -> natural.Natural:
@@ -325,4 +325,6 @@ def _merge(columns: Sequence[Column], name: str) -> Column:
 def _layout(data: dict[str, Any]) -> Layout:
     if data["kind"] in ("category", "boolean"):
         return CategoryLayout.from_json(data)
+    if data["kind"] in ("text", "vector"):
+        return MeasuredLayout.from_json(data)
     return NumberLayout.from_json(data)

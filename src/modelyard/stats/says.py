@@ -9,12 +9,15 @@ from typing import Any
 import numpy as np
 
 from modelyard.stats.category import CategoryLayout
+from modelyard.stats.causes import Cause
 from modelyard.stats.checks import Finding
 from modelyard.stats.distance import Layout, share
+from modelyard.stats.measured import MeasuredLayout
 from modelyard.stats.numeric import NumberLayout, mean, quantiles
 from modelyard.stats.profile import Column
 from modelyard.stats.tally import Tally
-from modelyard.stats.units import Unit
+from modelyard.stats.text import LENGTH, UNSEEN
+from modelyard.stats.vector import DIRECTION, SIDES
 
 
 def summary(layout: Layout, tally: Tally) -> dict[str, Any]:
@@ -25,28 +28,48 @@ def summary(layout: Layout, tally: Tally) -> dict[str, Any]:
             return result | {"top": _top(layout, tally)}
         case NumberLayout(kind="timestamp"):
             return result | {"min": _moment(tally.low), "max": _moment(tally.high)}
+        case MeasuredLayout():
+            return result | _measures(layout, tally)
         case NumberLayout():
             middle, average = quantiles(tally, layout, (0.5,)), mean(tally, layout)
-            name = "length" if layout.kind == "text" else "median"
-            return result | {name: _short(middle[0] if middle else None), "mean": _short(average)}
+            return result | {"median": _short(middle[0] if middle else None), "mean": _short(average)}
+
+
+def _measures(layout: MeasuredLayout, tally: Tally) -> dict[str, Any]:
+    """The mean of each measure of a text or vector; of a vector's fixed directions none, they mean nothing."""
+    means = {name: mean(tally.parts[name], part) for name, part in layout.parts.items() if name in tally.parts}
+    return {name: _short(value) for name, value in means.items() if name not in SIDES}
 
 
 def sentence(
-    name: str, column: Column, window: Tally, alarms: Sequence[Finding], psi: float | None, unit: Unit | None
+    name: str, column: Column, window: Tally, alarms: Sequence[Finding], psi: float | None, cause: Cause | None
 ) -> str:
     """What happened to a column; of several troubles the worst first."""
     if not alarms:
         return f"{name}: follows the {column.follows}." if column.follows else f"{name}: nothing new{_effect(psi)}."
     before, after = summary(column.layout, column.tally), summary(column.layout, window)
-    parts = [f"its unit seems changed, {unit}: median {before['median']} → {after['median']}"] if unit else []
+    parts = [cause.says + _medians(before, after)] if cause else []
     order = {"page": 0, "warn": 1, "info": 2}
     for finding in sorted(alarms, key=lambda found: order[found.level]):
-        if not (unit and finding.kind in ("distribution", "range", "precision")):
-            parts.append(_part(finding, column.layout, window, before, after))
+        if cause is None or finding.kind not in cause.explains:
+            parts.append(_part(finding, column.layout, column.tally, window, before, after))
     return f"{name}: {'; '.join(dict.fromkeys(parts))}."
 
 
-def _part(finding: Finding, layout: Layout, window: Tally, before: dict[str, Any], after: dict[str, Any]) -> str:
+def _medians(before: dict[str, Any], after: dict[str, Any]) -> str:
+    return f": median {before['median']} → {after['median']}" if "median" in before else ""
+
+
+def _part(
+    finding: Finding,
+    layout: Layout,
+    reference: Tally,
+    window: Tally,
+    before: dict[str, Any],
+    after: dict[str, Any],
+) -> str:
+    if isinstance(layout, MeasuredLayout) and ": " in finding.name:
+        return _of_measure(finding, layout, reference, window)
     match finding.kind:
         case "missing":
             return f"missing {finding.before:.1%} → {finding.after:.1%}"
@@ -54,8 +77,9 @@ def _part(finding: Finding, layout: Layout, window: Tally, before: dict[str, Any
             words = ", ".join(f"'{word}'" for word in list(window.fresh)[:3])
             return f"{finding.after:.1%} of values were never seen before ({words})"
         case "range":
-            low, high = (layout.edges[0], layout.edges[-1]) if isinstance(layout, NumberLayout) else (0.0, 0.0)
             times = isinstance(layout, NumberLayout) and layout.kind == "timestamp"
+            ends = (0, 1 if times else -1)
+            low, high = (layout.edges[i] for i in ends) if isinstance(layout, NumberLayout) else (0.0, 0.0)
             known = f"{_moment(low)} to {_moment(high)}" if times else f"{_short(low)} to {_short(high)}"
             seen = "" if times else f"; now {_short(window.low)} to {_short(window.high)}"
             return f"{finding.after:.1%} lie out of the known range {known}{seen}"
@@ -75,13 +99,28 @@ def _part(finding: Finding, layout: Layout, window: Tally, before: dict[str, Any
             return _moved(layout, before, after) + _effect(finding.effect, finding.usual)
 
 
+def _of_measure(finding: Finding, layout: MeasuredLayout, reference: Tally, window: Tally) -> str:
+    """What happened to a measure of a text or vector: its mean, from what to what."""
+    name = finding.name.partition(": ")[0]
+    part = layout.parts[name]
+    before, after = mean(reference.parts[name], part), mean(window.parts[name], part)
+    if layout.kind == "text" and name != LENGTH:
+        label = "words never seen before" if name == UNSEEN else f"{name} among its characters"
+        return f"{label} {before or 0:.1%} → {after or 0:.1%}"
+    label = {DIRECTION: "cosine with the mean direction"}.get(name, name)
+    if name in SIDES:
+        label = "cosine with a fixed direction"
+    return f"{label} {_short(before)} → {_short(after)}" + (
+        f", {finding.after:.1%} out of the known range" if finding.kind == "range" else _effect(finding.effect)
+    )
+
+
 def _moved(layout: Layout, before: dict[str, Any], after: dict[str, Any]) -> str:
     if isinstance(layout, CategoryLayout):
         return f"top values {_words(before['top'])} → {_words(after['top'])}"
-    name = "length" if layout.kind == "text" else "median"
-    if before[name] == after[name]:
-        return f"mean {before['mean']} → {after['mean']}, median {before[name]}"
-    return f"{name} {before[name]} → {after[name]}"
+    if before["median"] == after["median"]:
+        return f"mean {before['mean']} → {after['mean']}, median {before['median']}"
+    return f"median {before['median']} → {after['median']}"
 
 
 def _effect(psi: float | None, usual: float = 0.0) -> str:

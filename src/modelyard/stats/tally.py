@@ -29,7 +29,8 @@ class Tally:
     `cells` numbers: under, bins, over, heavy values; categories: top values, other, unseen. `buckets`: values by 64
     hashes of the value. `integers`, `infinite`, `mismatched` (cannot be read as the reference's kind) are counts of
     rows. `total`, `squares`: sums of z and z^2, z = (value - center) / spread of the layout. `outside`: values out of
-    the reference's range by logarithmic bucket. `types`: the kinds of Arrow types seen.
+    the reference's range by logarithmic bucket. `types`: the kinds of Arrow types seen. `parts`: what is measured of
+    texts and vectors, each counted like a column of numbers.
     """
 
     rows: int = 0
@@ -47,16 +48,18 @@ class Tally:
     piles: dict[str, int] = field(default_factory=dict)
     fresh: dict[str, int] = field(default_factory=dict)
     types: frozenset[str] = frozenset()
+    parts: dict[str, Tally] = field(default_factory=dict)
 
     @property
     def count(self) -> int:
         """Rows with a usable value."""
-        return int(self.cells.sum())
+        return self.rows - self.nulls - self.mismatched - self.infinite
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object; what is zero or empty is left out, but for extremes, where zero is a value."""
         plain: dict[str, Any] = {name: getattr(self, name) for name in (*_SUMMED, *_HINTS, "outside")}
         plain |= {"cells": self.cells.tolist(), "buckets": self.buckets.tolist(), "types": sorted(self.types)}
+        plain["parts"] = {name: part.to_json() for name, part in self.parts.items()}
         extremes = {name: value for name, value in (("low", self.low), ("high", self.high)) if value is not None}
         return {name: value for name, value in plain.items() if value not in (0, [], {})} | extremes
 
@@ -64,7 +67,8 @@ class Tally:
     def from_json(cls, data: dict[str, Any]) -> Tally:
         """Read what `to_json` wrote."""
         arrays = {name: np.array(data.get(name, ()), dtype=np.int64) for name in ("cells", "buckets")}
-        return cls(**{**data, **arrays, "types": frozenset(data.get("types", ()))})
+        parts = {name: cls.from_json(part) for name, part in data.get("parts", {}).items()}
+        return cls(**{**data, **arrays, "types": frozenset(data.get("types", ())), "parts": parts})
 
 
 _SUMMED = ("rows", "nulls", "mismatched", "integers", "infinite", "total", "squares")
@@ -89,7 +93,12 @@ def merge(tallies: Sequence[Tally]) -> Tally:
         piles=_heaviest(_sum([tally.piles for tally in tallies])),
         fresh=_heaviest(_sum([tally.fresh for tally in tallies])),
         types=frozenset().union(*(tally.types for tally in tallies)),
+        parts={name: merge([tally.parts[name] for tally in tallies if tally.parts]) for name in _parts(tallies)},
     )
+
+
+def _parts(tallies: Sequence[Tally]) -> dict[str, None]:
+    return dict.fromkeys(name for tally in tallies for name in tally.parts)
 
 
 def mix(tallies: Sequence[Tally], weights: Sequence[float]) -> Tally:
@@ -108,6 +117,10 @@ def mix(tallies: Sequence[Tally], weights: Sequence[float]) -> Tally:
         cells=counts("cells"),
         buckets=counts("buckets"),
         outside=_mix_outside(pairs),
+        parts={
+            name: mix([each.parts[name] for each, _ in pairs if each.parts], [w for each, w in pairs if each.parts])
+            for name in whole.parts
+        },
     )
 
 
@@ -123,11 +136,12 @@ def minus(whole: Tally, part: Tally) -> Tally:
     """The counts of `whole` without `part`, which is one of its windows (extremes stay those of the whole)."""
     return Tally(
         **{name: getattr(whole, name) - getattr(part, name) for name in _SUMMED},
-        cells=whole.cells - part.cells,
-        buckets=whole.buckets - part.buckets,
+        cells=_less(whole.cells, part.cells),
+        buckets=_less(whole.buckets, part.buckets),
         low=whole.low,
         high=whole.high,
         types=whole.types,
+        parts={name: minus(each, part.parts[name]) if part.parts else each for name, each in whole.parts.items()},
     )
 
 
@@ -146,6 +160,10 @@ def _sum(parts: Sequence[dict[str, int]]) -> Counter[str]:
         if part:
             total.update(part)
     return total
+
+
+def _less(whole: Counts, part: Counts) -> Counts:
+    return whole - part if len(part) else whole
 
 
 def _add(arrays: Sequence[Counts]) -> Counts:
