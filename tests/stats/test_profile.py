@@ -109,7 +109,7 @@ def test_any_column_against_any_other_gives_a_verdict(reference, current):
     json.dumps(result, allow_nan=False)
     verdicts = [column["verdict"] for column in result["columns"] if column["column"] == "x"]
     if reference == "list":
-        assert result["ignored"] == {"x": "list<item: int64>"} or result["ignored"]["x"].startswith("list")
+        assert verdicts == ["insufficient data"]
     elif reference == current:
         assert verdicts == ["ok"]
     else:

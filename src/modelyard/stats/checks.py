@@ -19,6 +19,7 @@ from modelyard.stats.text import UNSEEN
 
 Level = Literal["ok", "info", "warn", "page"]
 SHARE_WARN, SHARE_PAGE = 0.02, 0.10
+REPLAY, REPLAY_PAGE = 0.05, 0.25
 INFO = 0.02
 MEASURED = ("shift", "outside")
 """The checks that are made of each measure of a text or vector."""
@@ -73,7 +74,12 @@ def _at_most_info(findings: list[Finding]) -> list[Finding]:
 
 
 def row_findings(reference: Profile, current: Profile, limits: Limits) -> list[Finding]:
-    """Whether more rows repeat others than in the reference: of rows with equal hashes, by the two samples' counts."""
+    """Whole rows by their hashes: whether more of them repeat others than in the reference, and whether they are the
+    reference's own, come again."""
+    return [*_repeated(reference, current, limits), *_replayed(reference, current)]
+
+
+def _repeated(reference: Profile, current: Profile, limits: Limits) -> list[Finding]:
     before, after = reference.sample.repeated, current.sample.repeated
     usual = natural.nearest(reference.repeats, limits.span)
     if before is None or after is None or (current.rows > reference.rows and not usual):
@@ -83,6 +89,21 @@ def row_findings(reference: Profile, current: Profile, limits: Limits) -> list[F
     growth = max(after - before, 0.0)
     level = _share_level(growth, max(usual.limit("repeated", limits.alpha) - before, 0.0))
     return [Finding("duplicates", "repeated", growth, p_value, level, before, after)]
+
+
+def _replayed(reference: Profile, current: Profile) -> list[Finding]:
+    """Rows that the reference held, beyond what two samples of one world share. The very same rows are a copy, which is
+    worth a word, but no fault."""
+    seen, rows = current.sample.overlap(reference.sample)
+    if rows == 0:
+        return []
+    before, after = reference.sample.familiar, seen / rows
+    n = int(reference.sample.counts.sum())
+    growth = max(after - before, 0.0)
+    level: Level = "page" if growth >= REPLAY_PAGE else "warn" if growth >= REPLAY else "ok"
+    if level != "ok" and reference.rows == current.rows and current.sample.same(reference.sample):
+        level = "info"
+    return [Finding("replay", "replayed", growth, proportions((before * n, n), (seen, rows)), level, before, after)]
 
 
 def _missing(reference: Tally, window: Tally, usual: Natural, limits: Limits) -> Finding:
@@ -154,7 +175,9 @@ def _number(layout: NumberLayout, reference: Tally, window: Tally, usual: Natura
     return findings
 
 
-def _shift(layout: NumberLayout | CategoryLayout, reference: Tally, window: Tally, usual: Natural, limits: Limits) -> Finding:
+def _shift(
+    layout: NumberLayout | CategoryLayout, reference: Tally, window: Tally, usual: Natural, limits: Limits
+) -> Finding:
     cells = comparable(layout, reference, window)
     effect, limit = psi(*cells), usual.limit("shift", limits.alpha) ** 2
     level = _psi_level(effect, limit, limits)

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from modelyard.stats import causes
 from modelyard.stats.checks import Finding, Limits, column_findings, row_findings
 from modelyard.stats.profile import Column, Profile
-from modelyard.stats.says import sentence, summary
+from modelyard.stats.says import rows_told, sentence, summary
 from modelyard.stats.significance import discoveries
 
 Verdict = Literal["ok", "info", "warn", "page", "insufficient_data"]
@@ -102,7 +102,7 @@ def compare(
         for name, column in reference.columns.items()
     ]
     results += [_new_column(name, kind) for name, kind in current.extra.items()]
-    results += _repeated(kept[ROWS], few=few)
+    results += _of_rows(kept[ROWS])
     return sorted(results, key=lambda result: -severity(result.verdict))
 
 
@@ -164,23 +164,22 @@ def _new_column(name: str, kind: str) -> ColumnResult:
     return ColumnResult(name, "info", ("schema",), None, None, {}, {"type": kind}, says, {}, {"schema": "info"})
 
 
-def _repeated(findings: list[Finding], *, few: bool) -> list[ColumnResult]:
-    if few or not findings or findings[0].level == "ok":
+def _of_rows(findings: list[Finding]) -> list[ColumnResult]:
+    """One result for whole rows, when there is something to say."""
+    alarms = sorted((each for each in findings if each.level != "ok"), key=lambda found: -severity(found.level))
+    if not alarms:
         return []
-    found = findings[0]
-    before, after = {"repeated": round(found.before, 4)}, {"repeated": round(found.after, 4)}
-    says = f"{found.after:.1%} of the rows repeat another row of the window; {found.before:.1%} is usual."
     return [
         ColumnResult(
             ROWS,
-            found.level,
-            (found.kind,),
+            alarms[0].level,
+            tuple(found.kind for found in alarms),
             None,
-            found.p_value,
-            before,
-            after,
-            says,
-            {"repeated": found.effect},
-            {found.kind: found.level},
+            min(found.p_value for found in alarms),
+            {found.name: round(found.before, 4) for found in alarms},
+            {found.name: round(found.after, 4) for found in alarms},
+            "; ".join(rows_told(found) for found in alarms) + ".",
+            {found.name: found.effect for found in alarms},
+            {found.kind: found.level for found in alarms},
         )
     ]

@@ -1,21 +1,256 @@
-"""Compare two tables alone: no project, no store, no history."""
+"""Compare two tables alone: no project, no store, no history.
+
+>>> import pyarrow as pa
+>>> before, after = {"age": list(range(20, 70)) * 20}, {"age": list(range(60, 110)) * 20}
+>>> compare_frames(pa.table(before), pa.table(after))["columns"][0]["verdict"]
+'page'
+"""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from modelyard.stats.drift import FEWEST_ROWS, compare
-from modelyard.stats.profile import Profile
+from modelyard.stats import hashing, joint
+from modelyard.stats.drift import FEWEST_ROWS, ROWS, ColumnResult, compare, severity
+from modelyard.stats.groups import Groups
+from modelyard.stats.profile import Profile, count
+from modelyard.stats.significance import proportions
+
+JOINT = "(joint)"
 
 
-def compare_frames(reference: pa.Table, current: pa.Table, *, min_rows: int = FEWEST_ROWS) -> dict[str, Any]:
-    """What differs between two tables: `{"rows": {...}, "columns": [...], "ignored": {...}}`, worst column first."""
-    known = Profile.of(reference)
-    results = compare(known, Profile.of(current, known), min_rows=min_rows)
+@dataclass(frozen=True)
+class Comparison:
+    """Both profiles, what was found of each column, worst first, and of whole rows and all columns together."""
+
+    reference: Profile
+    current: Profile
+    results: tuple[ColumnResult, ...]
+    rows: dict[str, Any]
+
+    def as_json(self) -> dict[str, Any]:
+        """The shape of `yard drift` (DESIGN section 9)."""
+        return {"rows": self.rows, "columns": [result.as_json() for result in self.results]}
+
+
+def compare_frames(reference: Any, current: Any, **options: Any) -> dict[str, Any]:
+    """What differs between two tables: `{"rows": {...}, "columns": [...]}`, worst column first.
+
+    Tables may be Arrow, pandas, Polars, a mapping of columns, or anything that speaks Arrow's C stream. Options are those
+    of `examine`. What concerns whole rows or several columns at once stands among the columns as "(rows)" and
+    "(joint)", when there is something to say of it.
+    """
+    return examine(reference, current, **options).as_json()
+
+
+def examine(
+    reference: Any,
+    current: Any,
+    *,
+    key: Sequence[str] = (),
+    time: str | None = None,
+    columns: Collection[str] | None = None,
+    exclude: Collection[str] = (),
+    min_rows: int = FEWEST_ROWS,
+    warn: float = 0.05,
+    page: float = 0.25,
+    together: bool = True,
+) -> Comparison:
+    """Compare two tables, with all there is to know.
+
+    `key`: columns that name a row; they are no values, and must not come twice. `time`: the column with each row's time:
+    the reference's own windows then say what is usual. `columns`, `exclude`: which columns are looked at. `min_rows` on
+    either side, else insufficient data. `warn`, `page`: limits of the debiased PSI. `together=False` leaves out the
+    classifier that looks at all columns at once. ValueError names a column that is in neither table.
+    """
+    known, now = as_table(reference), as_table(current)
+    _must_be_there([*key, *(columns or ()), *exclude, *([time] if time else [])], known, now)
+    passed_over = {*key, *exclude, *([time] if time else [])}
+    first, second = (_only(table, columns, passed_over) for table in (known, now))
+    times = known[time] if time and time in known.column_names else None
+    profile = Profile.of(first, time=times)
+    window = Profile.of(second, profile)
+    span = _span(now, time)
+    results = compare(profile, window, warn=warn, page=page, min_rows=min_rows, span=span)
+    results += _not_compared(profile)
+    rows = _rows(profile, window)
+    if key:
+        results += _keys(known, now, key, rows)
+    if together and not _few(first, second, min_rows):
+        results += _together(profile, first, second, results, rows)
+    return Comparison(profile, window, tuple(sorted(results, key=lambda found: -severity(found.verdict))), rows)
+
+
+def as_table(data: Any) -> pa.Table:
+    """Any frame as an Arrow table with names of text; structs become columns of their own ("a.b").
+
+    A pandas column of objects that Arrow finds no type for is taken as text.
+    """
+    if isinstance(data, pa.Table):
+        table = data
+    elif isinstance(data, pa.RecordBatch):
+        table = pa.Table.from_batches([data])
+    elif hasattr(data, "iloc") and hasattr(data, "columns"):
+        table = _of_pandas(data)
+    elif hasattr(data, "__arrow_c_stream__"):
+        table = pa.table(data)
+    elif hasattr(data, "collect"):
+        return as_table(data.collect())
+    else:
+        table = pa.table({str(name): _array(values) for name, values in dict(data).items()})
+    double = {name for name in table.column_names if table.column_names.count(name) > 1}
+    if double:
+        raise ValueError(f"several columns are called {sorted(double)[0]!r}; give each a name of its own")
+    while any(pa.types.is_struct(field.type) for field in table.schema):
+        table = table.flatten()
+    return table
+
+
+def _of_pandas(frame: Any) -> pa.Table:
+    names = [str(name) for name in frame.columns]
+    arrays = [_array(frame.iloc[:, place]) for place in range(len(names))]
+    return pa.Table.from_arrays(arrays, names=names) if names else pa.table({})
+
+
+def _array(values: Any) -> pa.Array | pa.ChunkedArray:
+    try:
+        return pa.array(values, from_pandas=True)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):
+        missing = [value is None or (isinstance(value, float) and value != value) for value in values]
+        return pa.array([None if gone else str(v) for v, gone in zip(values, missing, strict=True)], pa.string())
+
+
+def _must_be_there(names: Sequence[str], first: pa.Table, second: pa.Table) -> None:
+    there = {*first.column_names, *second.column_names}
+    unknown = [name for name in names if name not in there]
+    if unknown:
+        raise ValueError(f"no column {unknown[0]!r}; there are: {', '.join(sorted(there)) or 'none'}")
+
+
+def _only(table: pa.Table, columns: Collection[str] | None, passed_over: Collection[str]) -> pa.Table:
+    kept = [n for n in table.column_names if (columns is None or n in columns) and n not in passed_over]
+    return table.select(kept)
+
+
+def _few(first: pa.Table, second: pa.Table, min_rows: int) -> bool:
+    return min(first.num_rows, second.num_rows) < max(min_rows, joint.FEWEST)
+
+
+def _span(table: pa.Table, time: str | None) -> float | None:
+    """The seconds that the window's times cover."""
+    if time is None or time not in table.column_names or not pa.types.is_temporal(table[time].type):
+        return None
+    ends = pc.min_max(table[time].cast(pa.timestamp("us"), safe=False)).as_py()
+    return (ends["max"] - ends["min"]).total_seconds() if ends["min"] is not None else None
+
+
+def _not_compared(profile: Profile) -> list[ColumnResult]:
+    """Columns of types that cannot be profiled: said, not passed over in silence."""
+    return [
+        ColumnResult(
+            column=name,
+            verdict="insufficient_data",
+            kinds=(),
+            psi=None,
+            p_value=None,
+            before={"type": kind},
+            after={},
+            says=f"{name}: columns of type {kind} are not compared.",
+            effects={},
+        )
+        for name, kind in profile.ignored.items()
+    ]
+
+
+def _rows(reference: Profile, current: Profile) -> dict[str, Any]:
+    before, after = reference.sample.repeated, current.sample.repeated
+    seen = current.sample.seen_in(reference.sample)
     return {
-        "rows": {"reference": reference.num_rows, "current": current.num_rows},
-        "columns": [result.as_json() for result in results],
-        "ignored": known.ignored,
+        "reference": reference.rows,
+        "current": current.rows,
+        "repeated": {"from": _rounded(before), "to": _rounded(after)},
+        "seen_before": _rounded(seen),
     }
+
+
+def _keys(known: pa.Table, now: pa.Table, key: Sequence[str], rows: dict[str, Any]) -> list[ColumnResult]:
+    """Keys that come twice: never expected; a warning when the reference has fewer of them."""
+    lacking = [name for table in (known, now) for name in key if name not in table.column_names]
+    name = f"({', '.join(key)})"
+    if lacking:
+        says = f"{name}: the key column {lacking[0]} is not in both tables."
+        level: Any = "page"
+        return [ColumnResult(name, level, ("schema",), None, None, {}, {}, says, {}, {"schema": level})]
+    (before, n), (after, m) = _twice(known, key), _twice(now, key)
+    rows["repeated_keys"] = {"from": before, "to": after}
+    growth = after / max(m, 1) - before / max(n, 1)
+    if growth <= 0:
+        return []
+    level = "page" if growth >= 0.1 else "warn"
+    says = f"{after:,} of {m:,} rows have a key {name} that came before; {before:,} of {n:,} in the reference."
+    p_value = proportions((before, n), (after, m))
+    figures = ({"repeated_keys": before}, {"repeated_keys": after})
+    return [ColumnResult(name, level, ("duplicates",), None, p_value, *figures, says, {}, {"duplicates": level})]
+
+
+def _twice(table: pa.Table, key: Sequence[str]) -> tuple[int, int]:
+    fold = hashing.Fold(table.num_rows)
+    keys = table.select(list(key))
+    reference = Profile.of(keys)
+    for name, column in reference.columns.items():
+        count(keys[name], column.layout, Groups(), fold, name)
+    return table.num_rows - len(np.unique(fold.done())), table.num_rows
+
+
+def _together(
+    profile: Profile, first: pa.Table, second: pa.Table, results: Sequence[ColumnResult], rows: dict[str, Any]
+) -> list[ColumnResult]:
+    """Joint drift of the columns that look unchanged each for itself."""
+    quiet = [
+        found.column
+        for found in results
+        if found.column in profile.columns
+        and found.verdict in ("ok", "info")
+        and not profile.columns[found.column].follows
+        and profile.columns[found.column].kind not in ("text", "vector", "timestamp")
+    ]
+    repeating = any(found.column == ROWS and "duplicates" in found.kinds for found in results)
+    if len(quiet) < 2 or repeating:
+        return []
+    found = joint.judge(first, second, quiet)
+    if found is None:
+        return []
+    rows["joint"] = {"auc": round(found.auc, 4), "z": round(found.z, 2), "columns": len(quiet)}
+    if found.auc < joint.WARN or found.z < joint.SURE:
+        return []
+    level: Any = "page" if found.auc >= joint.PAGE else "warn"
+    leaning = ", ".join(found.leaning)
+    says = (
+        f"{len(quiet)} columns that look unchanged one by one have changed together: a classifier tells window from "
+        f"reference with an AUC of {found.auc:.2f} (.5 is chance), most by {leaning}."
+    )
+    after = {"auc": round(found.auc, 4), "z": round(found.z, 2), "leaning": found.leaning}
+    return [
+        ColumnResult(
+            JOINT,
+            level,
+            ("joint",),
+            None,
+            found.p_value,
+            {"auc": 0.5},
+            after,
+            says,
+            {"auc": found.auc},
+            {"joint": level},
+        )
+    ]
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)

@@ -33,13 +33,29 @@ class RowSample:
         """The share of rows that repeat another row of the window; None without rows."""
         return None if len(self.counts) == 0 else 1.0 - len(self.counts) / int(self.counts.sum())
 
+    @property
+    def familiar(self) -> float:
+        """How likely the next row of an unchanged world is one that was here already (Good 1953: less the rows that
+        came once)."""
+        return 1.0 - int((self.counts == 1).sum()) / max(int(self.counts.sum()), 1)
+
     def seen_in(self, earlier: RowSample) -> float | None:
-        """The share of distinct rows that an earlier window held too; None when either is empty."""
+        """The share of rows that an earlier window held too; None when either is empty."""
+        seen, rows = self.overlap(earlier)
+        return seen / rows if rows else None
+
+    def overlap(self, earlier: RowSample) -> tuple[int, int]:
+        """Of the rows whose hash is small enough to be in both samples: how many the earlier one holds, and how many
+        there are."""
         if len(self.hashes) == 0 or len(earlier.hashes) == 0:
-            return None
-        bound = min(self._bound(), earlier._bound())
-        mine = self.hashes[self.hashes <= bound]
-        return float(np.isin(mine, earlier.hashes).mean()) if len(mine) else None
+            return 0, 0
+        inside = self.hashes <= min(self._bound(), earlier._bound())
+        seen = np.isin(self.hashes[inside], earlier.hashes)
+        return int(self.counts[inside][seen].sum()), int(self.counts[inside].sum())
+
+    def same(self, other: RowSample) -> bool:
+        """Whether both are samples of the same rows, as far as samples tell."""
+        return np.array_equal(self.hashes, other.hashes) and np.array_equal(self.counts, other.counts)
 
     def _bound(self) -> int:
         return int(self.hashes[-1]) if len(self.hashes) == KEPT else 2**64 - 1

@@ -56,6 +56,15 @@ def sentence(
     return f"{name}: {'; '.join(dict.fromkeys(parts))}."
 
 
+def rows_told(finding: Finding) -> str:
+    """What happened to whole rows."""
+    if finding.kind == "duplicates":
+        return f"{finding.after:.1%} of the rows repeat another row of the window; {finding.before:.1%} is usual"
+    if finding.level == "info":
+        return "the rows are those of the reference: a copy"
+    return f"{finding.after:.1%} of the rows were in the reference already; {finding.before:.1%} would be by chance"
+
+
 def _medians(before: dict[str, Any], after: dict[str, Any]) -> str:
     return f": median {before['median']} → {after['median']}" if "median" in before else ""
 
