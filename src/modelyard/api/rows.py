@@ -1,4 +1,4 @@
-"""Operations on rows in files: predictions and labels in bulk, and two files compared for drift."""
+"""Operations on rows in files: predictions and labels in bulk."""
 
 from __future__ import annotations
 
@@ -114,10 +114,3 @@ def _gateway(store: Store, name: str) -> tuple[Gateway, Deployment]:
     gateway = Gateway(store, clock=store.clock)
     gateway.refresh()
     return gateway, spec
-
-
-def drift(reference: Path, current: Path) -> Json:
-    """Compare two files column by column; needs no project."""
-    from modelyard.stats import compare_frames
-
-    return compare_frames(read_table(reference), read_table(current))

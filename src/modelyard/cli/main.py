@@ -15,6 +15,7 @@ import click
 
 from modelyard import __version__
 from modelyard.cli import show
+from modelyard.cli.drifted import drifted
 from modelyard.cli.output import Progress, emit, fail
 from modelyard.errors import InputError, YardError
 
@@ -393,15 +394,54 @@ def simulate(said: Words, start: str, end: str, step: str, report: Path | None, 
 @yard.command()
 @click.argument("reference", type=click.Path(path_type=Path))
 @click.argument("current", type=click.Path(path_type=Path))
+@click.option("--key", metavar="A,B", help="Columns that name a row: no values, and must not come twice.")
+@click.option("--time", metavar="COLUMN", help="Each row's time: the reference's own weeks then say what is usual.")
+@click.option("--columns", metavar="A,B", help="Look at these columns only.")
+@click.option("--exclude", metavar="A,B", help="Pass these columns over.")
+@click.option(
+    "--min-rows", type=click.IntRange(1, 2**31 - 1), default=200, show_default=True, help="Fewer say nothing."
+)
+@click.option("--no-joint", is_flag=True, help="Leave out the classifier that looks at all columns at once.")
+@click.option("--html", type=click.Path(path_type=Path), help="Write the pictures: a self-contained page.")
 @words
-def drift(said: Words, reference: Path, current: Path) -> None:
-    """Compare two files, column by column; needs no project. Exit code 1 when something warns."""
-    from modelyard.api.rows import drift as compare
+def drift(
+    said: Words,
+    reference: Path,
+    current: Path,
+    key: str | None,
+    time: str | None,
+    columns: str | None,
+    exclude: str | None,
+    min_rows: int,
+    no_joint: bool,
+    html: Path | None,
+) -> None:
+    """Compare two files (CSV, also .gz and .zip, or Parquet), column by column and as whole rows; needs no project.
+    Exit code 1 when something warns."""
+    from modelyard.api.drift import drift as compare
 
-    result = compare(reference, current)
-    said.tell(result, show.drift)
-    if any(column["verdict"] in ("warn", "page") for column in result["columns"]):
+    found = compare(
+        reference,
+        current,
+        key=_names(key),
+        time=time,
+        columns=_names(columns),
+        exclude=_names(exclude),
+        min_rows=min_rows,
+        together=not no_joint,
+    )
+    if html is not None:
+        from modelyard.ui.drift import render
+
+        html.parent.mkdir(parents=True, exist_ok=True)
+        html.write_text(render(found, names=(reference.name, current.name)), encoding="utf-8")
+    said.tell(found.as_json(), lambda value: drifted(value, html))
+    if any(result.verdict in ("warn", "page") for result in found.results):
         sys.exit(1)
+
+
+def _names(text: str | None) -> tuple[str, ...]:
+    return tuple(name.strip() for name in (text or "").split(",") if name.strip())
 
 
 @yard.group()

@@ -192,16 +192,6 @@ def verdict(summary: Json) -> str:
     return f"the policy {says} the static model: {summary['metric']} {policy:.4f} against {static:.4f}; {happened}"
 
 
-def drift(value: Json) -> None:
-    """One line a column, worst first."""
-    order = {"page": 0, "warn": 1, "info": 2, "insufficient data": 3, "ok": 4}
-    columns = sorted(value["columns"], key=lambda column: order[column["verdict"]])
-    table(
-        [(c["column"], c["verdict"], c["psi"], c["p_value"], c["says"]) for c in columns],
-        ("COLUMN", "VERDICT", "PSI", "P", "SAYS"),
-    )
-
-
 def audit(value: Json) -> None:
     """One line an entry."""
     for entry in value["entries"]:

@@ -11,7 +11,7 @@ from modelyard.stats.category import CategoryLayout
 from modelyard.stats.distance import Layout, beyond, comparable, heap, moved, share
 from modelyard.stats.measured import MeasuredLayout
 from modelyard.stats.natural import Natural
-from modelyard.stats.numeric import BUCKETS, NumberLayout
+from modelyard.stats.numeric import BUCKETS, NumberLayout, mean
 from modelyard.stats.profile import TURNOVER, Column, Profile
 from modelyard.stats.significance import chi_squared, proportions, psi
 from modelyard.stats.tally import Tally
@@ -135,8 +135,9 @@ def _measured(layout: MeasuredLayout, reference: Tally, window: Tally, usual: Na
         before, after = reference.parts.get(name), window.parts.get(name)
         if before is None or after is None or before.count == 0 or after.count == 0:
             continue
+        fewer = name == UNSEEN and (mean(after, part) or 0.0) <= (mean(before, part) or 0.0)
         for found in _number(part, before, after, usual.of_part(name), limits):
-            if found.name in MEASURED:
+            if found.name in MEASURED and not fewer:
                 kind = "unseen" if name == UNSEEN else found.kind
                 findings.append(replace(found, kind=kind, name=f"{name}: {found.name}"))
     return findings

@@ -101,7 +101,7 @@ def compare(
         )
         for name, column in reference.columns.items()
     ]
-    results += [_new_column(name, kind) for name, kind in current.extra.items()]
+    results += [_new_column(name, kind) for name, kind in current.extra.items() if current.rows]
     results += _of_rows(kept[ROWS])
     return sorted(results, key=lambda result: -severity(result.verdict))
 

@@ -278,37 +278,34 @@ def _buckets(hashes: hashing.Hashes) -> npt.NDArray[np.int64]:
 
 def quantiles(tally: Tally, layout: NumberLayout, at: tuple[float, ...] = (0.25, 0.5, 0.75)) -> list[float] | None:
     """Quantiles of a window from its counts, interpolated inside bins; None without values."""
-    points = _points(tally, layout)
-    if not points:
+    found = points(tally, layout)
+    if not found:
         return None
-    points.sort()
-    highs = np.array([high for _, high, _ in points])
-    lows = np.array([low for low, _, _ in points])
-    counts = np.array([count for _, _, count in points], dtype=np.float64)
+    found.sort()
+    highs = np.array([high for _, high, _ in found])
+    lows = np.array([low for low, _, _ in found])
+    counts = np.array([count for _, _, count in found], dtype=np.float64)
     ends = np.cumsum(counts)
     result = []
     for q in at:
-        place = min(int(np.searchsorted(ends, q * ends[-1], side="left")), len(points) - 1)
+        place = min(int(np.searchsorted(ends, q * ends[-1], side="left")), len(found) - 1)
         share = (q * ends[-1] - (ends[place] - counts[place])) / counts[place]
         share = min(max(share, 0.0), 1.0)
         result.append(float(lows[place] * (1 - share) + highs[place] * share))
     return result
 
 
-def _points(tally: Tally, layout: NumberLayout) -> list[tuple[float, float, int]]:
+def points(tally: Tally, layout: NumberLayout) -> list[tuple[float, float, int]]:
+    """Where the values of a window lie: (from, to, how many)."""
     if tally.count == 0 or tally.low is None or tally.high is None:
         return []
     if not layout.edges:
         return [(tally.low, tally.high, tally.count)]
-    bins = max(len(layout.edges) - 1, 1)
-    points = [
-        (layout.edges[i], layout.edges[min(i + 1, len(layout.edges) - 1)], int(n))
-        for i, n in enumerate(tally.cells[1 : bins + 1])
-        if n
-    ]
-    points += [(value, value, int(n)) for value, n in zip(layout.heavy, tally.cells[bins + 2 :], strict=True) if n]
-    points += [(size, size, n) for size, n in far(tally)]
-    return points
+    bins = len(layout.edges) - 1
+    cells = enumerate(tally.cells[1 : bins + 1])
+    found = [(layout.edges[i], layout.edges[i + 1], int(n)) for i, n in cells if n]
+    found += [(value, value, int(n)) for value, n in zip(layout.heavy, tally.cells[bins + 2 :], strict=True) if n]
+    return found + [(size, size, n) for size, n in far(tally)]
 
 
 def far(tally: Tally) -> list[tuple[float, int]]:
