@@ -48,20 +48,23 @@ def save(
     return manifest
 
 
-def load(directory: Path, *, signature: dict[str, Any], compiled: bool = True, inside: bool = False) -> Model:
+def load(
+    directory: Path, *, signature: dict[str, Any], compiled: bool = True, inside: bool = False, threads: int = 0
+) -> Model:
     """Load what `save` wrote, without running arbitrary code.
 
     `compiled`: take the compiled form where there is one. A model made of the project's own code is loaded by a
-    runner process; `inside` says that this is that process. ModelFormatError when a file is damaged or not trusted.
+    runner process; `inside` says that this is that process. `threads`: how many ONNX models use, 0 for all cores; one
+    answers small questions soonest, for threads wait for each other by spinning. ModelFormatError when a file is damaged or not trusted.
     """
     manifest = read_manifest(directory)
     if compiled and (directory / "compiled.onnx").exists():
-        return _compiled(directory, signature)
+        return _compiled(directory, signature, threads)
     data = _read(directory / _FILES[manifest["format"]])
     if manifest["format"] == "lightgbm":
         return lightgbm_text.LightGBM(data.decode(), signature, manifest)
     if manifest["format"] == "onnx":
-        return onnx_model.Onnx(onnx_model.write(data), signature)
+        return onnx_model.Onnx(onnx_model.write(data), signature, threads=threads)
     if manifest["project_types"] and not inside:
         from modelyard.models.runner import Runner
 
@@ -103,11 +106,11 @@ def _estimator(directory: Path, data: bytes, manifest: dict[str, Any], signature
     return Estimator(skops_file.read(data, own), signature, manifest.get("frame", "pandas"))
 
 
-def _compiled(directory: Path, signature: dict[str, Any]) -> Model:
+def _compiled(directory: Path, signature: dict[str, Any], threads: int) -> Model:
     from modelyard.models.compiled import Compiled
 
     about = json.loads(_read(directory / "compiled.json"))
-    onnx = onnx_model.Onnx(_read(directory / "compiled.onnx"), signature, null=about["null"])
+    onnx = onnx_model.Onnx(_read(directory / "compiled.onnx"), signature, null=about["null"], threads=threads)
     return Compiled(onnx, lambda: load(directory, signature=signature, compiled=False), about["native_when_null"])
 
 

@@ -98,6 +98,15 @@ class Compiled:
         self._load_native = native
         self._native: Model | None = None
         self._columns = columns
+        self._places = [item["name"] in columns for item in onnx.signature["inputs"]]
+
+    def predict_matrix(self, measured: np.ndarray) -> np.ndarray:
+        """See `Onnx.predict_matrix`."""
+        if not self._columns or not np.isnan(measured[:, self._places]).any():
+            return self._onnx.predict_matrix(measured)
+        names = [item["name"] for item in self.signature["inputs"]]
+        columns = [pa.array(values, from_pandas=True) for values in measured.T]
+        return self.predict(pa.table(columns, names=names))
 
     def predict(self, table: pa.Table) -> np.ndarray:
         """See `Model.predict`."""

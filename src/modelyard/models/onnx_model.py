@@ -64,6 +64,18 @@ class Onnx:
         answer = self._session.run([self._output], self._feed(table))[0]
         return outputs.checked(self._read(np.asarray(answer)), len(table), self.signature)
 
+    def predict_matrix(self, measured: np.ndarray) -> np.ndarray:
+        """`predict` for inputs that are all numbers, as float64 in their order; NaN is missing."""
+        if self._is_matrix() and self._feeds[0].name not in self._names:
+            feeds: dict[str, np.ndarray] = {self._feeds[0].name: measured.astype(_NUMBERS[self._feeds[0].type])}
+        else:
+            kinds = {_NUMBERS[feed.type] for feed in self._feeds}
+            columns: dict[Any, np.ndarray] = {kind: np.ascontiguousarray(measured.T, dtype=kind) for kind in kinds}
+            place = {name: number for number, name in enumerate(self._names)}
+            feeds = {feed.name: columns[_NUMBERS[feed.type]][place[feed.name]].reshape(-1, 1) for feed in self._feeds}
+        answer = self._session.run([self._output], feeds)[0]
+        return outputs.checked(self._read(np.asarray(answer)), len(measured), self.signature)
+
     def _check(self) -> None:
         unknown = [feed.name for feed in self._feeds if feed.name not in self._names]
         if unknown and not self._is_matrix():

@@ -11,12 +11,13 @@ from collections.abc import Awaitable, Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from hashlib import blake2b
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 
 from modelyard.errors import YardError
 from modelyard.serve import feedback
+from modelyard.serve.batching import Batcher
 from modelyard.serve.call import Call, Codec
 from modelyard.serve.decode import read
 from modelyard.serve.gateway import Gateway
@@ -33,6 +34,7 @@ from modelyard.serve.http import (
     check_head,
     check_json,
     chosen_id,
+    own_host,
     problem,
 )
 from modelyard.serve.metrics import Labels, Metrics
@@ -42,6 +44,7 @@ from modelyard.serve.shadows import Shadows
 
 REFRESH_SECONDS = 0.25
 MOST_WAITING = 1_000
+MOST_HOSTS = 1_000
 MOST_LABELS = 100_000
 PREDICTORS = 2
 Operate: TypeAlias = Callable[[str, bytes], Awaitable[Response]]
@@ -68,14 +71,18 @@ class Server:
         self.shadows = Shadows(
             lambda call: self.metrics.count("modelyard_shadows_dropped_total", deployment=call.board.name)
         )
+        self.batcher = Batcher(gateway, self.metrics)
+        self.questions: dict[bytes, str] = {}
+        self.max_body = max_body
+        self.stopping = False
+        self.sweeps: Callable[[float], Any] = lambda now: None
         self._hosts = hosts
-        self._max_body = max_body
+        self._seen_hosts: dict[bytes, bool] = {}
         self._read_seconds = read_seconds
         self._predictors = ThreadPoolExecutor(PREDICTORS, "predict")
         self._writers = ThreadPoolExecutor(1, "feedback")
         self._refresher = ThreadPoolExecutor(1, "refresh")
         self._working = 0
-        self._stopping = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection's request, or the server's life."""
@@ -85,6 +92,15 @@ class Server:
             await self._serve(scope, receive, send)
         else:
             await send({"type": "websocket.close", "code": 1003})
+
+    def is_own(self, host: bytes) -> bool:
+        """Whether a Host header names this server; remembered, for it is always the same few."""
+        known = self._seen_hosts.get(host)
+        if known is None:
+            known = own_host(host, self._hosts)
+            if len(self._seen_hosts) < MOST_HOSTS:
+                self._seen_hosts[host] = known
+        return known
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request.of(scope, receive)
@@ -133,7 +149,7 @@ class Server:
         status = 500
         began = self.gateway.clock.monotonic()
         try:
-            body = await request.body(self._max_body, self._read_seconds)
+            body = await request.body(self.max_body, self._read_seconds)
             began = self.gateway.clock.monotonic()
             if self._working >= MOST_WAITING:
                 raise Refusal(429, "overloaded", "Too many requests are waiting.", retry_after=1)
@@ -212,7 +228,7 @@ class Server:
         missing = {
             name: {"revision": 0, "ready": False, "error": says} for name, says in errors.items() if name not in served
         }
-        ready = bool(served) and not missing and not self._stopping
+        ready = bool(served) and not missing and not self.stopping
         document = {"ready": ready, "deployments": served | missing}
         return Response(200 if ready else 503, json.dumps(document).encode())
 
@@ -232,7 +248,7 @@ class Server:
         await send({"type": "lifespan.startup.complete"})
         refreshing = asyncio.create_task(self._keep_fresh())
         await receive()
-        self._stopping = True
+        self.stopping = True
         refreshing.cancel()
         await loop.run_in_executor(None, self.close)
         await send({"type": "lifespan.shutdown.complete"})
@@ -241,11 +257,17 @@ class Server:
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(REFRESH_SECONDS)
+            self.sweeps(loop.time())
             await loop.run_in_executor(self._refresher, self._refresh)
 
     def _refresh(self) -> None:
         try:
             self.gateway.refresh()
+            self.questions = {
+                f"/deployments/{place}{name}/predict".encode(): name
+                for name in self.gateway.names
+                for place in ("", f"{self.gateway.store.project}/")
+            }
             self.gateway.rotate(due=True)
         except Exception as error:  # without the database the gateway serves on what it has
             _log.warning("the store cannot be read: %s", error)
@@ -254,6 +276,7 @@ class Server:
         """End the threads and close the log."""
         for pool in (self._refresher, self._predictors, self._writers):
             pool.shutdown()
+        self.batcher.close()
         self.shadows.close()
         self.gateway.close()
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 
 from modelyard.serve.columns import TYPES
@@ -78,19 +79,52 @@ class Entry(msgspec.Struct, omit_defaults=True, tag="entry"):
         return self.role != "shadow"
 
 
+class Many(msgspec.Struct, omit_defaults=True, tag="many"):
+    """What one arm answered to several requests at once, nothing being told about any row.
+
+    `ids` are the requests, `ends` where the rows of each end (none: one row each); `routing` their keys (none: the ids).
+    `values` are float64, `width` per row (0: one). `inputs`: numbers as float64, NaN for none, other types as lists. Else
+    as in `Entry`.
+    """
+
+    ids: list[str]
+    n: int
+    arm: str
+    release: str
+    at: int
+    ms: list[float]
+    values: bytes
+    inputs: list[bytes | list[Any]]
+    ends: list[int] | None = None
+    width: int = 0
+    time: list[int | None] | None = None
+    key: list[str] | None = None
+    routing: list[str] | None = None
+    propensity: float | None = 1.0
+
+    @property
+    def lengths(self) -> list[int]:
+        """How many rows each request has."""
+        ends = self.ends or range(1, self.n + 1)
+        return [end - start for start, end in zip((0, *ends), ends, strict=False)]
+
+
+Frame: TypeAlias = Shape | Entry | Many
+
+
 @dataclass(frozen=True)
 class Read:
     """A frame as read: its content and where it ends in the file."""
 
-    frame: Shape | Entry
+    frame: Frame
     end: int
 
 
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(Shape | Entry).decode
+_decode = msgspec.json.Decoder(Frame).decode
 
 
-def pack(frame: Shape | Entry) -> bytes:
+def pack(frame: Frame) -> bytes:
     """A frame as bytes."""
     body = _encode(frame)
     return _HEADER.pack(_MAGIC, len(body), zlib.crc32(body)) + body
@@ -116,7 +150,7 @@ def unpack(data: bytes, start: int = 0) -> Iterator[Read]:
         yield Read(_decode(body), start + position)
 
 
-def table(frames: Iterable[Shape | Entry]) -> pa.Table:
+def table(frames: Iterable[Frame]) -> pa.Table:
     """The rows of many frames as the deployment's `predictions` table: fixed columns, then `in.NAME` per input.
 
     An input that is an integer in one release and a number in another is a number.
@@ -130,9 +164,13 @@ def table(frames: Iterable[Shape | Entry]) -> pa.Table:
         if isinstance(frame, Shape):
             shapes[frame.release] = frame.inputs
             continue
-        _extend(fixed, frame)
+        if isinstance(frame, Many):
+            _extend_many(fixed, frame)
+        else:
+            _extend(fixed, frame)
         if frame.inputs is not None:
-            for (name, kind), values in zip(shapes[frame.release].items(), frame.inputs, strict=True):
+            for (name, kind), packed in zip(shapes[frame.release].items(), frame.inputs, strict=True):
+                values = _numbers(packed) if isinstance(packed, bytes) else packed
                 column = inputs.setdefault(name, [])
                 column += [None] * (total - len(column))
                 column += values
@@ -163,6 +201,36 @@ def _extend(fixed: dict[str, list[Any]], entry: Entry) -> None:
     fixed["error"] += _at_rows([""] * n, entry.errors)
     fixed["latency_ms"] += [entry.ms] * n
     fixed["propensity"] += entry.propensity if isinstance(entry.propensity, list) else [entry.propensity] * n
+
+
+def _extend_many(fixed: dict[str, list[Any]], many: Many) -> None:
+    n, lengths = many.n, many.lengths
+    fixed["request_id"] += _each(many.ids, lengths)
+    fixed["row"] += [row for length in lengths for row in range(length)]
+    fixed["at"] += [many.at] * n
+    fixed["time"] += many.time or [None] * n
+    fixed["arm"] += [many.arm] * n
+    fixed["role"] += ["answer"] * n
+    fixed["release"] += [many.release] * n
+    fixed["key"] += many.key or [""] * n
+    fixed["routing"] += _each(many.routing or many.ids, lengths)
+    values = np.frombuffer(many.values, dtype="<f8")
+    fixed["prediction"] += [None] * n if many.width else values.tolist()
+    fixed["predictions"] += values.reshape(n, many.width).tolist() if many.width else [None] * n
+    fixed["fallback"] += [False] * n
+    fixed["warnings"] += ["[]"] * n
+    fixed["error"] += [""] * n
+    fixed["latency_ms"] += _each(many.ms, lengths)
+    fixed["propensity"] += [many.propensity] * n
+
+
+def _each(values: Sequence[Any], lengths: Sequence[int]) -> list[Any]:
+    """The values, each as often as its request has rows."""
+    return [value for value, length in zip(values, lengths, strict=True) for _ in range(length)]
+
+
+def _numbers(packed: bytes) -> list[Any]:
+    return [None if value != value else value for value in np.frombuffer(packed, dtype="<f8").tolist()]
 
 
 def _at_rows(values: list[Any], changes: Iterable[tuple[int, Any]]) -> list[Any]:

@@ -93,6 +93,10 @@ class Gateway:
         """What is served for a deployment now. Refusal 404 or 503 when nothing is."""
         return self._find(name).board
 
+    def deployed(self, name: str) -> Deployed | None:
+        """What a deployment has in this process now, if it is served."""
+        return self._deployed.get(name)
+
     def revision(self, name: str) -> int:
         """The revision of the routes that are served; 0 while they are not (completely) loaded."""
         deployed = self._deployed.get(name)

@@ -133,14 +133,15 @@ def check_head(scope: Scope, request: Request, hosts: Collection[str]) -> None:
     host = request.headers.get("host")
     if host is None:
         raise Refusal(400, "no_host", "The request has no Host header.")
-    if not _ours(host, hosts):
+    if not own_host(host, hosts):
         raise Refusal(421, "wrong_host", "The gateway is not served under this host name.")
     origin = request.headers.get("origin")
-    if origin is not None and not _ours(origin.partition(b"://")[2], hosts):
+    if origin is not None and not own_host(origin.partition(b"://")[2], hosts):
         raise Refusal(403, "foreign_origin", "Pages of other sites may not use the gateway.")
 
 
-def _ours(host: bytes, hosts: Collection[str]) -> bool:
+def own_host(host: bytes, hosts: Collection[str]) -> bool:
+    """Whether a host, with or without port, is one of `hosts`."""
     name = host.decode("latin-1").lower()
     return "*" in hosts or re.sub(r":\d+$", "", name) in hosts
 

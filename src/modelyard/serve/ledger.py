@@ -17,7 +17,7 @@ import msgspec
 import pyarrow as pa
 
 from modelyard.serve import frames
-from modelyard.serve.frames import Entry
+from modelyard.serve.frames import Entry, Many
 from modelyard.serve.moving import REMEMBER_SECONDS
 from modelyard.store import Store, predictions
 
@@ -49,28 +49,36 @@ class Ledger:
         self._lock = threading.RLock()
         self._working: dict[str, threading.Event] = {}
 
-    def add(self, entries: Iterable[Entry], segment: str) -> None:
+    def add(self, entries: Iterable[Entry | Many], segment: str) -> None:
         """Remember what this process has just written to `segment`."""
         with self._lock:
             self._read[segment] = -1
             for entry in entries:
                 self._remember(entry, segment)
 
-    def _remember(self, entry: Entry, segment: str) -> None:
-        if not entry.answered:
+    def _remember(self, entry: Entry | Many, segment: str) -> None:
+        if isinstance(entry, Many):
+            now = self._monotonic()
+            for request_id, rows in zip(entry.ids, entry.lengths, strict=True):
+                self._requests[request_id] = Seen(rows, "", now, segment)
+        elif entry.answered:
+            self._remember_one(entry, segment)
+        else:
             return
-        before = self._requests.pop(entry.id, None)
-        rows = (max(entry.rows) if entry.rows else -1) + 1 if entry.rows is not None else entry.n
-        body = entry.body
-        if before is not None:
-            rows, body = max(rows, before.rows), body or before.body
-        self._requests[entry.id] = Seen(rows, body, self._monotonic(), segment)
         while len(self._requests) > MOST_REQUESTS:
             self._requests.popitem(last=False)
         for key in entry.key or ():
             self._keys[key] = None
         while len(self._keys) > MOST_KEYS:
             self._keys.popitem(last=False)
+
+    def _remember_one(self, entry: Entry, segment: str) -> None:
+        before = self._requests.pop(entry.id, None)
+        rows = (max(entry.rows) if entry.rows else -1) + 1 if entry.rows is not None else entry.n
+        body = entry.body
+        if before is not None:
+            rows, body = max(rows, before.rows), body or before.body
+        self._requests[entry.id] = Seen(rows, body, self._monotonic(), segment)
 
     def claim(self, request_id: str) -> Seen | None:
         """The earlier answer to a request id a client chose, if any; else the id is this caller's until `release`.
@@ -157,7 +165,7 @@ class Ledger:
         try:
             for each in frames.read(path, start):
                 self._read[path.stem] = each.end
-                if isinstance(each.frame, Entry):
+                if not isinstance(each.frame, frames.Shape):
                     self._remember(each.frame, path.stem)
         except FileNotFoundError:
             pass  # moved meanwhile
@@ -172,8 +180,9 @@ class Ledger:
             self._requests.setdefault(request_id, Seen(0, body, self._monotonic(), path.stem))
 
 
-def _belongs(frame: frames.Shape | Entry, request_id: str) -> bool:
-    return not isinstance(frame, Entry) or (frame.id == request_id and frame.repeatable)
+def _belongs(frame: frames.Frame, request_id: str) -> bool:
+    """Whether a frame is needed to read the logged answer to a request whose client chose the id."""
+    return isinstance(frame, frames.Shape) or (isinstance(frame, Entry) and frame.id == request_id and frame.repeatable)
 
 
 def _size(path: Path) -> int:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from modelyard.clock import RealClock
-from modelyard.serve.frames import Entry, Shape, pack
+from modelyard.serve.frames import Entry, Many, Shape, pack
 from modelyard.serve.moving import directory, move
 from modelyard.serve.refusal import Refusal
 from modelyard.store import durable
@@ -44,10 +44,12 @@ class Spool:
         self._buffer = bytearray()
         self.segment = ""
 
-    def write(self, entries: Sequence[Entry], shapes: Mapping[str, Mapping[str, str]]) -> tuple[str, int]:
+    def write(
+        self, entries: Sequence[Entry | Many], shapes: Mapping[str, Mapping[str, str]], *, sync: bool = True
+    ) -> tuple[str, int]:
         """Append entries, all or none; `shapes` gives the inputs of their releases. Segment and offset behind them.
 
-        Refusal 503 `log_unavailable` when it cannot be done: then nothing may be answered.
+        With `disk` it waits until they are there, or leaves that to the caller: without `sync`, see `sync`. Refusal 503 `log_unavailable` when it cannot be done: then nothing may be answered.
         """
         with self._lock:
             try:
@@ -62,8 +64,8 @@ class Spool:
                 raise _unavailable(error) from error
             self._shapes |= new
             segment, end = self.segment, self._size
-        if self.durability == "disk":
-            self._sync(segment, end)
+        if sync:
+            self.sync(segment, end)
         return segment, end
 
     def _append(self, handle: int, data: bytes) -> None:
@@ -93,8 +95,10 @@ class Spool:
         self._shapes = set()
         return handle
 
-    def _sync(self, segment: str, end: int) -> None:
-        """Wait until byte `end` is on disk; whoever comes first does it for all who wait."""
+    def sync(self, segment: str, end: int) -> None:
+        """With `disk`, wait until byte `end` is there; whoever comes first does it for all who wait. Refusal as for `write`."""
+        if self.durability != "disk":
+            return
         with self._sync_lock:
             with self._lock:
                 if segment != self.segment or self._handle is None or self._synced >= end:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 HELP = {
@@ -37,11 +37,16 @@ class Metrics:
 
     def time(self, seconds: float, **labels: str) -> None:
         """Put a duration into the histogram `modelyard_request_seconds`."""
+        self.times((seconds,), **labels)
+
+    def times(self, durations: Sequence[float], **labels: str) -> None:
+        """Put many durations into it."""
         key = tuple(sorted(labels.items()))
         with self._lock:
             buckets = self._buckets.setdefault(key, [0] * (len(BUCKETS) + 1))
-            buckets[bisect_left(BUCKETS, seconds)] += 1
-            self._sums[key] = self._sums.get(key, 0.0) + seconds
+            for seconds in durations:
+                buckets[bisect_left(BUCKETS, seconds)] += 1
+            self._sums[key] = self._sums.get(key, 0.0) + sum(durations)
 
     def text(self, gauges: Mapping[str, Mapping[Labels, float]]) -> str:
         """All of it, and `gauges` as they are now."""

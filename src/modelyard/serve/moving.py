@@ -151,7 +151,7 @@ def _record(
         )
 
 
-def _note(path: Path, found: list[frames.Shape | frames.Entry]) -> None:
+def _note(path: Path, found: list[frames.Frame]) -> None:
     """Leave the request ids that clients chose, with the digests of their bodies, so that a repeat is still known."""
     chosen = {each.id: each.body for each in found if isinstance(each, frames.Entry) and each.repeatable}
     if chosen:

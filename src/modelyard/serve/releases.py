@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from modelyard import models
 from modelyard.errors import DataError, NotFound
+from modelyard.models.runner import Runner
 from modelyard.records import Release, Version
 from modelyard.serve.columns import TYPES
 from modelyard.serve.policy import scalar
@@ -42,6 +43,11 @@ class Served:
     baseline: Answers | None = None
     key: Mapping[str, str] = field(default_factory=dict)
     time: str | None = None
+
+    @property
+    def apart(self) -> bool:
+        """Whether the model answers from a process of its own, so that asking it is waiting."""
+        return isinstance(self.model, Runner)
 
     @cached_property
     def inputs(self) -> dict[str, str]:
@@ -72,7 +78,7 @@ def load_release(store: Store, digest: str) -> Served:
     directory = Path(tempfile.mkdtemp(prefix="yard-model-"))
     try:
         store.blobs.checkout(body["artefact"], directory)
-        model = models.load(directory, signature=signature)
+        model = models.load(directory, signature=signature, threads=1)
         baseline = models.Baseline.from_json(store.blobs.get(body["baseline"])) if body.get("baseline") else None
     except BaseException:
         shutil.rmtree(directory, ignore_errors=True)

@@ -14,6 +14,7 @@ from modelyard.clock import RealClock
 from modelyard.serve.app import create
 from modelyard.serve.gateway import Gateway
 from modelyard.serve.http import LOOPBACK
+from modelyard.serve.protocol import Protocol, protocol
 from modelyard.store import Store, open_store
 
 GRACE_SECONDS = 30
@@ -38,7 +39,7 @@ def serve(
         app,
         host=host,
         port=port,
-        http="httptools",
+        http=protocol(app),
         loop="uvloop",
         ws="none",
         lifespan="on",
@@ -48,7 +49,15 @@ def serve(
         timeout_keep_alive=30,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
-    uvicorn.Server(config).run(sockets=None if listening is None else [listening])
+    server = uvicorn.Server(config)
+
+    def sweep(now: float) -> None:
+        for each in list(server.server_state.connections):
+            if isinstance(each, Protocol):
+                each.sweep(now)
+
+    app.sweeps = sweep
+    server.run(sockets=None if listening is None else [listening])
 
 
 def main(arguments: list[str] | None = None) -> None:

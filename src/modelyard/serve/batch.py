@@ -1,0 +1,298 @@
+"""The ordinary request's way, many together: read, route, screen, predict, log, answer.
+
+What waits when the gateway becomes free goes this way at once: one predict per arm, one write to the log, no object per
+row. A request that is anything but ordinary (`Layout`), or one in a batch on which a model fails, is left to the pipeline,
+which takes each by itself. So nothing here refuses, warns or falls back: whatever it answers, the pipeline would answer too.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from modelyard.clock import Clock
+from modelyard.serve import answer as answers
+from modelyard.serve import frames, keys, layout
+from modelyard.serve.board import Board
+from modelyard.serve.columns import typed
+from modelyard.serve.layout import Layout
+from modelyard.serve.ledger import Ledger
+from modelyard.serve.log import Spool
+from modelyard.serve.routing import Arm
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Asked:
+    """One request of a batch: its `body` and `routing` key come in, its `answer` goes out; None: left to the pipeline."""
+
+    __slots__ = ("answer", "arm", "began", "body", "id", "routing")
+
+    def __init__(self, body: bytes, routing: str | None, began: float) -> None:
+        self.body = body
+        self.routing = routing
+        self.began = began
+        self.id = ""
+        self.arm = ""
+        self.answer: bytes | None = None
+
+
+@dataclass
+class Share:
+    """The rows of a batch that one arm answers: `asked` are its requests, `ends` where the rows of each end."""
+
+    arm: Arm
+    asked: list[int]
+    rows: np.ndarray
+    ends: np.ndarray
+    values: np.ndarray | None = None
+
+
+@dataclass
+class Batch:
+    """Requests that are answered together, under one board."""
+
+    board: Board
+    layout: Layout
+    clock: Clock
+    spool: Spool
+    ledger: Ledger
+    asked: list[Asked]
+    kept: list[int] = field(default_factory=list)
+    ends: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.intp))
+    measured: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
+    texts: list[tuple[Any, ...]] = field(default_factory=list)
+    carried: list[tuple[Any, ...]] = field(default_factory=list)
+    keys: list[str] | None = None
+    times: list[int | None] | None = None
+    shares: list[Share] = field(default_factory=list)
+    wrote: tuple[str, int] = ("", 0)
+
+
+def read(batch: Batch) -> None:
+    """Bodies into one matrix, and columns of texts; `kept` are the requests whose bodies are ordinary."""
+    blocks: list[Any] = []
+    ends: list[int] = []
+    total = 0
+    for number, each in enumerate(batch.asked):
+        rows = batch.layout.read(each.body)
+        if rows is not None:
+            total += len(rows)
+            batch.kept.append(number)
+            blocks.append(rows)
+            ends.append(total)
+    batch.ends = np.array(ends, dtype=np.intp)
+    wide = len(batch.layout.measured)
+    if not batch.layout.texts and not batch.layout.carried:
+        batch.measured = _together(blocks, wide)
+        return
+    none = (None,) * len(batch.layout.carried)
+    tuples: list[tuple[Any, ...]] = []
+    for block in blocks:
+        tuples += block if type(block) is list else [(*row, *none) for row in block.tolist()]
+    columns = list(zip(*tuples, strict=True))
+    texts = wide + len(batch.layout.texts)
+    batch.measured = np.array(columns[:wide], dtype=np.float64).reshape(wide, -1).T
+    batch.texts, batch.carried = columns[wide:texts], columns[texts:]
+
+
+def _together(blocks: list[Any], wide: int) -> np.ndarray:
+    """Rows and matrices below each other, None as NaN."""
+    if all(type(block) is list for block in blocks):
+        rows = chain.from_iterable(blocks)
+        try:
+            return np.fromiter(chain.from_iterable(rows), np.float64).reshape(-1, wide)
+        except TypeError:
+            return np.array(list(chain.from_iterable(blocks)), dtype=np.float64).reshape(-1, wide)
+    return np.concatenate([np.array(block, dtype=np.float64).reshape(-1, wide) for block in blocks])
+
+
+def route(batch: Batch) -> None:
+    """Ids, and an arm for each request."""
+    fresh = os.urandom(12 * len(batch.kept)).hex()
+    wanted = []
+    for place, number in enumerate(batch.kept):
+        each = batch.asked[number]
+        each.id = fresh[24 * place : 24 * place + 24]
+        wanted.append(each.id if each.routing is None else each.routing)
+    arms = batch.board.table.arms
+    chosen = np.zeros(len(batch.kept), dtype=np.intp) if len(arms) == 1 else batch.board.table.assign(wanted)
+    starts = np.concatenate(([0], batch.ends[:-1])) if len(batch.ends) else batch.ends
+    for number, arm in enumerate(arms):
+        places = np.flatnonzero(chosen == number)
+        if len(places):
+            batch.shares.append(_share(batch, arm, places, starts))
+
+
+def _share(batch: Batch, arm: Arm, places: np.ndarray, starts: np.ndarray) -> Share:
+    lengths = batch.ends[places] - starts[places]
+    ends = np.cumsum(lengths)
+    if len(ends) == ends[-1]:
+        rows = starts[places]
+    else:
+        rows = np.concatenate([np.arange(starts[place], batch.ends[place]) for place in places])
+    return Share(arm, [batch.kept[place] for place in places.tolist()], rows, ends)
+
+
+def screen(batch: Batch) -> None:
+    """Leave out requests with a value that the arm's policy has something to say about."""
+    for share in batch.shares:
+        whole = len(share.rows) == len(batch.measured)
+        measured = batch.measured if whole else batch.measured[share.rows]
+        texts = [values if whole else tuple(values[row] for row in share.rows.tolist()) for values in batch.texts]
+        fine = batch.layout.screens[share.arm.release].passes(measured, texts)
+        if not fine.all():
+            _leave(share, fine)
+    batch.shares = [share for share in batch.shares if share.asked]
+
+
+def _leave(share: Share, fine: np.ndarray) -> None:
+    """Keep the requests all of whose rows are `fine`."""
+    starts = np.concatenate(([0], share.ends[:-1]))
+    good = np.array([fine[start:end].all() for start, end in zip(starts.tolist(), share.ends.tolist(), strict=True)])
+    share.rows = share.rows[np.repeat(good, share.ends - starts)]
+    share.asked = [number for number, kept in zip(share.asked, good.tolist(), strict=True) if kept]
+    share.ends = np.cumsum((share.ends - starts)[good])
+
+
+def carry(batch: Batch) -> None:
+    """The dataset's key and time of each row, where rows carry them; a request with a faulty one is left to the pipeline."""
+    if not any(value is not None for values in batch.carried for value in values):
+        return
+    kinds: dict[str, str] = {}
+    time = None
+    for loaded in batch.board.loaded.values():
+        kinds = kinds or dict(loaded.served.key)
+        time = time or loaded.served.time
+    columns = dict(zip(batch.layout.carried, batch.carried, strict=True))
+    faulty: set[int] = set()
+    found: dict[str, pa.Array] = {}
+    for name, values in columns.items():
+        column = typed(list(values), kinds.get(name, "timestamp"))
+        faulty |= {row for row, _ in column.faults}
+        if name in kinds:
+            found[name] = column.values
+        if name == time:
+            batch.times = column.values.cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()).to_pylist()
+    if len(found) == len(kinds) and found:
+        batch.keys = keys.of_columns(found, len(batch.measured))
+    if faulty:
+        fine = np.ones(len(batch.measured), dtype=bool)
+        fine[list(faulty)] = False
+        for share in batch.shares:
+            _leave(share, fine[share.rows])
+        batch.shares = [share for share in batch.shares if share.asked]
+
+
+def predict(batch: Batch) -> None:
+    """One predict per arm; a model that fails, or answers what is no prediction, leaves its requests to the pipeline."""
+    for share in batch.shares:
+        served = batch.board.loaded[share.arm.release].served
+        whole = len(share.rows) == len(batch.measured)
+        measured = batch.measured if whole else batch.measured[share.rows]
+        matrix = getattr(served.model, "predict_matrix", None)
+        try:
+            if matrix is not None and not batch.layout.texts:
+                values = matrix(measured)
+            else:
+                texts = [each if whole else tuple(each[row] for row in share.rows.tolist()) for each in batch.texts]
+                values = served.model.predict(layout.table(batch.layout, measured, texts))
+            values = np.asarray(values, dtype=np.float64)
+        except Exception:  # whatever a model raises: the pipeline asks again, request by request, and tells it
+            continue
+        wide = served.signature["task"] == "multiclass_classification"
+        shape = (len(share.rows), len(served.signature["classes"])) if wide else (len(share.rows),)
+        if values.shape == shape and np.isfinite(values).all():
+            share.values = values
+    batch.shares = [share for share in batch.shares if share.values is not None]
+
+
+def log(batch: Batch) -> None:
+    """One entry per arm, in one write."""
+    if not batch.shares:
+        return
+    now, at = batch.clock.monotonic(), int(batch.clock.now().timestamp() * 1_000_000)
+    entries = [_entry(batch, share, now, at) for share in batch.shares]
+    shapes = {share.arm.release: batch.board.loaded[share.arm.release].served.inputs for share in batch.shares}
+    batch.wrote = batch.spool.write(entries, shapes, sync=False)
+    batch.ledger.add(entries, batch.wrote[0])
+
+
+def _entry(batch: Batch, share: Share, now: float, at: int) -> frames.Many:
+    assert share.values is not None
+    asked = [batch.asked[number] for number in share.asked]
+    single = len(asked) == len(share.rows)
+    rows = share.rows.tolist()
+    keyed = any(each.routing is not None for each in asked)
+    return frames.Many(
+        ids=[each.id for each in asked],
+        n=len(rows),
+        ends=None if single else share.ends.tolist(),
+        arm=share.arm.name,
+        release=share.arm.release,
+        at=at,
+        time=None if batch.times is None else [batch.times[row] for row in rows],
+        key=None if batch.keys is None else [batch.keys[row] for row in rows],
+        routing=[each.id if each.routing is None else each.routing for each in asked] if keyed else None,
+        values=share.values.tobytes(),
+        width=share.values.shape[1] if share.values.ndim == 2 else 0,
+        ms=[round((now - each.began) * 1000, 3) for each in asked],
+        propensity=share.arm.weight,
+        inputs=_inputs(batch, share.rows),
+    )
+
+
+def _inputs(batch: Batch, rows: np.ndarray) -> list[bytes | list[Any]]:
+    """The columns in the order of the release's inputs: numbers as bytes, others as lists."""
+    where = {name: place for place, name in enumerate(batch.layout.measured)}
+    strings = {name: place for place, name in enumerate(batch.layout.texts)}
+    columns = np.ascontiguousarray(batch.measured[rows].T)
+    found: list[bytes | list[Any]] = []
+    for name, kind in batch.layout.inputs.items():
+        if kind == "category":
+            values = batch.texts[strings[name]]
+            found.append([values[row] for row in rows.tolist()])
+        elif kind == "number":
+            found.append(columns[where[name]].tobytes())
+        else:
+            whole = bool if kind == "boolean" else int
+            found.append([None if value != value else whole(value) for value in columns[where[name]].tolist()])
+    return found
+
+
+def answer(batch: Batch) -> None:
+    """Each request's answer as JSON."""
+    for share in batch.shares:
+        assert share.values is not None
+        listed: list[Any] = share.values.tolist()
+        if batch.board.promise.label:
+            listed = answers.labels(listed, batch.board.first().signature)
+        head = f'","release":{_text(share.arm.release)},"arm":{_text(share.arm.name)},"predictions":'.encode()
+        start = 0
+        for number, end in zip(share.asked, share.ends.tolist(), strict=True):
+            each = batch.asked[number]
+            each.arm = share.arm.name
+            each.answer = b'{"request_id":"%b%b%b,"warnings":[]}' % (each.id.encode(), head, _encode(listed[start:end]))
+            start = end
+
+
+def _text(value: str) -> str:
+    return _encode(value).decode()
+
+
+STEPS: tuple[Callable[[Batch], None], ...] = (read, route, screen, carry, predict, log, answer)
+
+
+def run(batch: Batch) -> None:
+    """Take a batch all its way. Refusal 503 when the log cannot be written: then nothing may be answered."""
+    for step in STEPS:
+        step(batch)
+        if not batch.kept:
+            break
