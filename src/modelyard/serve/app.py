@@ -137,7 +137,7 @@ class Server:
         request.request_id = chosen or secrets.token_hex(12)
         operate: Operate
         if route.codec is not None:
-            operate = partial(self.predict, request, chosen, route.codec(request))
+            operate = partial(self.predict, request, chosen, route.codec(request, names))
         else:
             check_json(request)
             operate = self.feedback
@@ -175,7 +175,7 @@ class Server:
         call.body, call.codec = body, codec
         call.forced = request.text("x-force-arm")
         if chosen is not None:
-            said = f"\0{call.routing_key or ''}" + (f"\0{call.forced}" if call.forced else "")
+            said = f"\0{call.routing_key or ''}\0{request.path}" + (f"\0{call.forced}" if call.forced else "")
             call.digest = blake2b(body + said.encode(), digest_size=16).hexdigest()
         response = await asyncio.get_running_loop().run_in_executor(self._predictors, self._predict, call)
         self.shadows.add(call)
@@ -217,6 +217,10 @@ class Server:
     def health(self) -> Response:
         """`GET /healthz`: the process answers."""
         return Response(200, b'{"status":"ok"}')
+
+    def live(self) -> Response:
+        """`GET /v2/health/live`."""
+        return Response(200, b'{"live":true}')
 
     def ready(self) -> Response:
         """`GET /readyz`: what is served, by revision; 503 while a deployment is not, or on the way down."""
@@ -297,4 +301,6 @@ PLAIN: dict[str, Callable[[Server], Response]] = {
     "/healthz": Server.health,
     "/readyz": Server.ready,
     "/metrics": Server.numbers,
+    "/v2/health/live": Server.live,
+    "/v2/health/ready": Server.ready,
 }

@@ -24,8 +24,8 @@ _DELTAS[[ord("["), ord("{")]] = 1
 _DELTAS[[ord("]"), ord("}")]] = -1
 
 
-def read(body: bytes | bytearray | memoryview) -> Any:
-    """The value of a JSON `body`.
+def read(body: bytes | bytearray | memoryview, *, nan: bool = False) -> Any:
+    """The value of a JSON `body`; with `nan`, NaN is no mistake, and null.
 
     Refusal 400: `invalid_json` (malformed, empty, not UTF-8, a byte order mark, NaN or Infinity, a number of thousands
     of digits), `duplicate_key`, `too_deep`. Numbers out of range come back as they are (`inf`, long integers), lone
@@ -33,12 +33,12 @@ def read(body: bytes | bytearray | memoryview) -> Any:
     """
     body = bytes(body)
     if b"\\u" in body:
-        return _careful(body)
+        return _careful(body, nan)
     try:
         value = _fast(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _careful(body)
-    return value if _explained(body, value) else _careful(body)
+        return _careful(body, nan)
+    return value if _explained(body, value) else _careful(body, nan)
 
 
 def _explained(body: bytes, value: Any) -> bool:
@@ -77,7 +77,7 @@ def _in_texts(objects: list[dict[str, Any]]) -> tuple[int, int]:
     return together.count(":"), together.count("[") + together.count("{")
 
 
-def _careful(body: bytes) -> Any:
+def _careful(body: bytes, nan: bool) -> Any:
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError:
@@ -87,7 +87,7 @@ def _careful(body: bytes) -> Any:
     if _depth(body) > DEEPEST:
         _refuse("too_deep", f"The body nests deeper than {DEEPEST}.")
     try:
-        return json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
+        return json.loads(text, object_pairs_hook=_object, parse_constant=_null_for_nan if nan else _constant)
     except (ValueError, RecursionError):
         _refuse("invalid_json", "The body is empty." if not text.strip() else "The body is not valid JSON.")
 
@@ -103,6 +103,11 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(value) != len(pairs):
         _refuse("duplicate_key", "An object of the body names a key twice.")
     return value
+
+
+def _null_for_nan(constant: str) -> None:
+    if constant != "NaN":
+        _constant(constant)
 
 
 def _constant(_: str) -> NoReturn:

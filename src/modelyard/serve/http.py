@@ -146,14 +146,25 @@ def own_host(host: bytes, hosts: Collection[str]) -> bool:
     return "*" in hosts or re.sub(r":\d+$", "", name) in hosts
 
 
-def check_json(request: Request) -> None:
-    """Refusal 415 for a body that does not say that it is plain JSON."""
-    kind, _, parameters = (request.text("content-type") or "").lower().partition(";")
-    charset = re.sub(r"\s|\"", "", parameters)
-    if kind.strip() != "application/json" or charset not in ("", "charset=utf-8"):
-        raise Refusal(415, "unsupported_media_type", "Send application/json in UTF-8.")
+def media_type(request: Request) -> str:
+    """The media type of the body, without parameters; "" where none is said."""
+    return (request.text("content-type") or "").partition(";")[0].strip().lower()
+
+
+def check_encoding(request: Request) -> None:
+    """Refusal 415 for a compressed body, or one of text in another character set than UTF-8."""
     if (request.text("content-encoding") or "identity").lower() != "identity":
         raise Refusal(415, "unsupported_encoding", "Send the body without content encoding.")
+    parameters = (request.text("content-type") or "").lower().partition(";")[2]
+    if re.sub(r"\s|\"", "", parameters) not in ("", "charset=utf-8"):
+        raise Refusal(415, "unsupported_media_type", "Send text in UTF-8.")
+
+
+def check_json(request: Request) -> None:
+    """Refusal 415 for a body that does not say that it is plain JSON."""
+    if media_type(request) != "application/json":
+        raise Refusal(415, "unsupported_media_type", "Send application/json in UTF-8.")
+    check_encoding(request)
 
 
 def chosen_id(request: Request) -> str | None:

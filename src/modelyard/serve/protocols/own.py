@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
 from modelyard.serve.answer import Answer
@@ -33,7 +35,7 @@ class Json:
 JSON = Json()
 
 
-def codec(request: Request) -> Json:
+def codec(request: Request, names: Mapping[str, str]) -> Json:
     """The codec of a request. Refusal 415 for a body that is not plain JSON."""
     check_json(request)
     return JSON

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from modelyard.serve.call import Codec
 from modelyard.serve.gateway import Gateway
 from modelyard.serve.http import Request, Response
-from modelyard.serve.protocols import own
+from modelyard.serve.protocols import mlflow, oip, own
 from modelyard.serve.refusal import Refusal
 
 
@@ -24,16 +24,25 @@ class Route:
 
     path: str
     operation: Literal["predict", "feedback", "show"]
-    codec: Callable[[Request], Codec] | None = None
+    codec: Callable[[Request, Mapping[str, str]], Codec] | None = None
     show: Callable[[Gateway, Mapping[str, str]], Response] | None = None
     complain: Callable[[Refusal], Mapping[str, Any]] | None = None
 
 
-ROUTES = (
+ROUTES = (  # the first that fits: a path that ends in a name comes after those that go on
     Route("/deployments/{name}/predict", "predict", own.codec),
     Route("/deployments/{name}/feedback", "feedback"),
+    Route("/deployments/{name}/invocations", "predict", mlflow.codec, complain=mlflow.complain),
+    Route("/deployments/{name}/ping", "show", show=mlflow.ping, complain=mlflow.complain),
+    Route("/v2", "show", show=oip.server, complain=oip.complain),
+    Route("/v2/models/{name}/ready", "show", show=oip.ready, complain=oip.complain),
+    Route("/v2/models/{name}/infer", "predict", oip.codec, complain=oip.complain),
+    Route("/v2/models/{name}/versions/{version}", "show", show=oip.model, complain=oip.complain),
+    Route("/v2/models/{name}/versions/{version}/ready", "show", show=oip.ready, complain=oip.complain),
+    Route("/v2/models/{name}/versions/{version}/infer", "predict", oip.codec, complain=oip.complain),
+    Route("/v2/models/{name}", "show", show=oip.model, complain=oip.complain),
 )
-_SHAPES = {"{name}": r"(?:(?P<project>[^/]+)/)??(?P<name>[^/]+)"}
+_SHAPES = {"{name}": r"(?:(?P<project>[^/]+)/)??(?P<name>[^/]+)", "{version}": r"(?P<version>[^/]+)"}
 
 
 def _pattern(path: str) -> re.Pattern[str]:
