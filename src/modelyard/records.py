@@ -231,7 +231,7 @@ class Request(Record):
     indexes = (("subject", "state"),)
 
     key: str
-    kind: Literal["retrain", "rollback"]
+    kind: Literal["retrain", "rollback", "pause", "alert", "run", "webhook"]
     subject: str
     trigger: str
     why: str
@@ -239,6 +239,7 @@ class Request(Record):
     outcome: str = ""
     at: datetime
     done_at: datetime | None = None
+    detail: Json = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

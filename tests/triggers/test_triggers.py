@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,7 +16,8 @@ from ruamel.yaml import YAML
 from modelyard import triggers
 from modelyard.clock import SimulatedClock
 from modelyard.records import Audit, Deployment, Observation, Request, Version
-from modelyard.spec.types import Spec, Trigger
+from modelyard.spec.triggers import Trigger
+from modelyard.spec.types import Spec
 from modelyard.spec.values import parse_duration
 from modelyard.store import Store, open_store
 
@@ -55,14 +57,21 @@ def cases() -> list[Any]:
 
 @pytest.mark.parametrize("case", cases())
 def test_a_trigger_decides_as_told(case: dict[str, Any]) -> None:
-    trigger = Trigger.model_validate({"model": "late", "when": case["when"], "cooldown": case.get("cooldown", "1d")})
+    more = {key: case[key] for key in ("do", "at_most") if key in case}
+    declared = {"model": "late", "when": case["when"], "cooldown": case.get("cooldown", "1d"), **more}
+    trigger = Trigger.model_validate(declared)
+    observations = [*window("drift", case.get("drift", [])), *window("quality", case.get("quality", []))]
+    if "crosses" in case:
+        date = case["crosses"] and (NOW + parse_duration(case["crosses"])).isoformat()
+        observations.append(seen("decay", "warn", NOW, crosses=date))
     decision = triggers.decide(
         "refresh",
         trigger,
         now=NOW,
-        observations=[*window("drift", case.get("drift", [])), *window("quality", case.get("quality", []))],
+        observations=observations,
         last_trained=None if case.get("trained", 1) is None else NOW - 10 * DAY,
         requests=[asked(NOW - parse_duration(each["ago"]), each["state"]) for each in case.get("requests", [])],
+        arrived=case.get("arrived"),
     )
     assert decision.fire == case["fire"], decision.why
     assert case.get("says", "") in decision.why
@@ -86,6 +95,91 @@ def test_a_worse_window_never_silences_a_trigger(before: list[str], where: int, 
     assert not fires(before) or fires(after)
     if not set(before) & {"warn", "page"}:
         assert not fires(before)
+
+
+# ---- logic -----------------------------------------------------------------------------------------------------------
+
+leaves = st.sampled_from(
+    [{"drift": "health"}, {"quality": "health"}, {"schedule": "7d"}, {"data": {"dataset": "d", "rows": 5}}]
+)
+conditions = st.recursive(
+    leaves,
+    lambda inner: st.one_of(
+        st.lists(inner, min_size=1, max_size=3).map(lambda parts: {"any": parts}),
+        st.lists(inner, min_size=1, max_size=3).map(lambda parts: {"all": parts}),
+        inner.map(lambda part: {"not": part}),
+    ),
+    max_leaves=6,
+)
+worlds = st.fixed_dictionaries(
+    {"drift": levels, "quality": levels, "trained": st.integers(1, 14), "arrived": st.sampled_from([None, 1, 9])}
+)
+
+
+def holds(when: Any, world: dict[str, Any]) -> bool | None:
+    trigger = Trigger.model_validate({"model": "late", "when": when, "cooldown": "0s"})
+    observations = [*window("drift", world["drift"]), *window("quality", world["quality"])]
+    last = NOW - world["trained"] * DAY
+    arrived = {"d": world["arrived"]}
+    decision = triggers.decide("t", trigger, now=NOW, observations=observations, last_trained=last, arrived=arrived)
+    assert decision.fire == (decision.holds is True) and decision.why
+    return decision.holds
+
+
+@given(st.lists(conditions, min_size=1, max_size=3), worlds)
+def test_de_morgan(parts: list[Any], world: dict[str, Any]) -> None:
+    negated = [{"not": part} for part in parts]
+    assert holds({"not": {"any": parts}}, world) is holds({"all": negated}, world)
+    assert holds({"not": {"all": parts}}, world) is holds({"any": negated}, world)
+
+
+@given(conditions, worlds)
+def test_not_of_not_is_the_same_and_nothing_holds_beside_its_contrary(when: Any, world: dict[str, Any]) -> None:
+    assert holds({"not": {"not": when}}, world) is holds(when, world)
+    assert not (holds(when, world) and holds({"not": when}, world))
+
+
+@given(conditions, worlds)
+def test_lack_of_data_fires_nothing(when: Any, world: dict[str, Any]) -> None:
+    """What fires with nothing known fires on the schedule alone: there it holds whatever the data would say."""
+    unknown = {**world, "drift": [], "quality": [], "arrived": None}
+    if holds(when, unknown):
+        assert holds(when, world)
+
+
+@given(
+    st.lists(st.integers(0, 400), min_size=1, max_size=60, unique=True),
+    st.integers(0, 48),
+    st.integers(1, 4),
+    st.integers(1, 200),
+)
+def test_it_never_fires_within_its_cooldown_nor_more_often_than_it_may(
+    hours: list[int], cooldown: int, count: int, per: int
+) -> None:
+    hour = timedelta(hours=1)
+    trigger = Trigger.model_validate(
+        {
+            "model": "late",
+            "when": {"drift": "health"},
+            "do": "alert",
+            "cooldown": f"{cooldown}h",
+            "at_most": f"{count} per {per}h",
+        }
+    )
+    fired: list[Request] = []
+    for at in sorted(hours):
+        now = NOW + at * hour
+        observations = [seen("drift", "page", now)]
+        decision = triggers.decide(
+            "refresh", trigger, now=now, observations=observations, last_trained=NOW, requests=fired
+        )
+        if decision.fire:
+            fired.append(asked(now))
+    times = [each.at for each in fired]
+    assert fired and times[0] == NOW + min(hours) * hour
+    assert all(later - earlier >= cooldown * hour for earlier, later in itertools.pairwise(times))
+    for start in times:
+        assert sum(1 for at in times if start <= at < start + per * hour) <= count
 
 
 # ---- on a store ------------------------------------------------------------------------------------------------------

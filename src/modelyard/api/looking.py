@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from modelyard import monitor, release
+from modelyard import monitor, release, triggers
 from modelyard.api.alerting import standing
 from modelyard.api.context import Context
 from modelyard.api.declaring import existing
 from modelyard.errors import NotFound
 from modelyard.loop.ground import latest_declaration
-from modelyard.records import Alias, Audit, Deployment, Release, Verdict
+from modelyard.records import Alias, Audit, Deployment, Release, Request, Verdict
+from modelyard.spec import Project
 from modelyard.store import Store, audit
 
 Json = dict[str, Any]
@@ -110,6 +111,39 @@ def monitor_show(context: Context, name: str | None = None) -> Json:
     if name and name not in project.spec.monitors:
         raise NotFound(f"no monitor is called {name!r}", hint=f"There are: {', '.join(project.spec.monitors)}.")
     return {"monitors": [monitor.show(store, each) for each in names]}
+
+
+def trigger_explain(context: Context, name: str | None = None) -> Json:
+    """What each trigger would decide now: whether it fires, why, what each condition says, and when it fired last."""
+    project, store = context.known()
+    if name and name not in project.spec.triggers:
+        raise NotFound(f"no trigger is called {name!r}", hint=f"There are: {', '.join(project.spec.triggers)}.")
+    names = [name] if name else list(project.spec.triggers)
+    return {"as_of": context.clock.now().isoformat(), "triggers": [_trigger(context, store, project, n) for n in names]}
+
+
+def _trigger(context: Context, store: Store, project: Project, name: str) -> Json:
+    decision = triggers.look(store, project.spec, name, now=context.clock.now())
+    last = store.read(Request, trigger=name, order="id", descending=True, limit=1)
+    return {
+        "name": name,
+        "model": project.spec.triggers[name].model,
+        "do": [triggers.kind_of(action) for action in project.spec.triggers[name].do],
+        "fires": decision.fire,
+        "holds": decision.holds,
+        "why": decision.why,
+        "conditions": [{"holds": reason.holds, "says": reason.says} for reason in decision.reasons],
+        "last": [
+            {
+                "at": each.at.isoformat(),
+                "kind": each.kind,
+                "state": each.state,
+                "why": each.why,
+                "outcome": each.outcome,
+            }
+            for each in last
+        ],
+    }
 
 
 def verdicts(context: Context, entity: str) -> Json:

@@ -36,6 +36,7 @@ OPERATIONS = (
     Operation("release_checkout", "acting", "POST", "/releases/checkout", remote=False),
     Operation("monitor_run", "acting", "POST", "/monitors/run"),
     Operation("monitor_show", "looking", "GET", "/monitors"),
+    Operation("trigger_explain", "looking", "GET", "/triggers"),
     Operation("alert_list", "alerting", "GET", "/alerts"),
     Operation("alert_ack", "alerting", "POST", "/alerts/ack"),
     Operation("alert_resolve", "alerting", "POST", "/alerts/resolve"),

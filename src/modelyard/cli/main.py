@@ -342,6 +342,19 @@ def monitor_show(said: Words, name: str | None) -> None:
 
 
 @yard.group()
+def trigger() -> None:
+    """Look at what triggers would do."""
+
+
+@trigger.command("explain")
+@click.argument("name", required=False)
+@words
+def trigger_explain(said: Words, name: str | None) -> None:
+    """Why a trigger fires now or does not, condition by condition."""
+    said.tell(said.door().trigger_explain(name=name), show.triggers)
+
+
+@yard.group()
 def alert() -> None:
     """What people must know: look, take over, end."""
 

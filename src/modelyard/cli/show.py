@@ -72,6 +72,22 @@ def _alert(alert: Json) -> str:
     return f"{alert['id']} {alert['level']} {alert['kind']} {alert['subject']}{taken}: {alert['says']}"
 
 
+def triggers(value: Json) -> None:
+    """What each trigger would do now, and what each of its conditions says."""
+    for each in value["triggers"]:
+        click.echo(f"{each['name']} ({', '.join(each['do'])} {each['model']}): {'fires' if each['fires'] else 'rests'}")
+        click.echo(f"  because {each['why']}")
+        for condition in each["conditions"]:
+            click.echo(f"  {_HOLDS[condition['holds']]} {condition['says']}")
+        for last in each["last"]:
+            click.echo(f"  last: {last['at'][:16]} {last['kind']} {last['state']} {last['outcome']}".rstrip())
+    if not value["triggers"]:
+        click.echo("no trigger is declared")
+
+
+_HOLDS = {True: "[yes]", False: "[no] ", None: "[?]  "}
+
+
 def alerts(value: Json) -> None:
     """Each alert, and who was told."""
     for alert in value["alerts"]:

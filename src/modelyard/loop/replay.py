@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -20,6 +21,7 @@ from modelyard.loop.ground import latest_versions
 from modelyard.serve import Gateway
 from modelyard.spec import Project
 from modelyard.spec.fingerprints import fingerprints
+from modelyard.spec.types import Spec
 from modelyard.store import Store, open_store
 
 PATIENCE = 3600.0
@@ -109,6 +111,14 @@ def _load(store: Store, project: Project, *, until: datetime, actor: str, engine
         )
         histories[model] = History.of(frame, model)
     return {name: histories[deployment.model] for name, deployment in project.spec.deployments.items()}
+
+
+def arrived(spec: Spec, histories: Mapping[str, History], dataset: str, at: datetime) -> int | None:
+    """How many rows a dataset had at a time; None of one that no replayed model learns from."""
+    for name, history in histories.items():
+        if spec.models[spec.deployments[name].model].data == dataset:
+            return int(np.searchsorted(history.times, _micro(at)))
+    return None
 
 
 def send(gateway: Gateway, deployment: str, history: History, request_id: str, start: datetime, end: datetime) -> int:

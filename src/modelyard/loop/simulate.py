@@ -6,6 +6,7 @@ same question finds its answer there, and an interrupted simulation goes on from
 
 from __future__ import annotations
 
+import functools
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -123,7 +124,8 @@ def play(question: Question, root: Path, engine: LocalEngine, progress: Callable
     histories = replay.load(question.project, root / "history", until=question.end, actor=ACTOR, engine=engine)
     clock = SimulatedClock(question.start)
     store = open_store(home, project=question.project.spec.project, env=ENV, clock=clock)
-    yard = Yard(question.project, store, ACTOR, engine, progress, simulated=True)
+    rows = functools.partial(replay.arrived, question.project.spec, histories)
+    yard = Yard(question.project, store, ACTOR, engine, progress, simulated=True, rows=rows)
     with store.lease("simulate") as held:
         started = time.monotonic()
         first = begin(yard)

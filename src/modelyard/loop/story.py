@@ -20,6 +20,13 @@ KINDS = {
     "rollout.replaced": "promotion",
     "rollout.rolled_back": "rollback",
     "request.retrain": "retrain",
+    "request.rollback": "trigger",
+    "request.pause": "trigger",
+    "request.alert": "trigger",
+    "request.run": "trigger",
+    "request.webhook": "trigger",
+    "reaction.done": "reaction",
+    "reaction.refused": "reaction",
     "monitor.alarmed": "alert",
     "message.sent": "message",
 }

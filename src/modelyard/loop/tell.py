@@ -11,6 +11,8 @@ from modelyard.errors import LeaseLost, NotFound, YardError
 from modelyard.loop.yard import Yard
 from modelyard.records import Message
 from modelyard.spec.alerts import Channel
+from modelyard.spec.triggers import Act
+from modelyard.spec.types import Spec
 from modelyard.spec.variables import expand
 from modelyard.store import Held
 
@@ -26,16 +28,16 @@ def tell(yard: Yard, held: Held) -> None:
 def _send(yard: Yard, held: Held, message: Message) -> bool:
     """Send one message and settle it; False when it must be tried again."""
     about: dict[str, Any] = {"now": yard.now, "actor": yard.actor, "fence": held}
-    channel = yard.project.spec.alerts.get(message.channel)
-    if channel is None:
+    found = channel(yard.project.spec, message.channel)
+    if found is None:
         triggers.settle(yard.store, message, "its channel is declared no more", state="dropped", **about)
         return True
     if yard.simulated:
         triggers.settle(yard.store, message, _played(message), **about)
         return True
     try:
-        way, settings = ways(channel, os.environ)
-        plugins.channel(way)(message.body, settings, key=message.key, allow_private=channel.allow_private)
+        way, settings = ways(found, os.environ)
+        plugins.channel(way)(message.body, settings, key=message.key, allow_private=found.allow_private)
     except LeaseLost:
         raise
     except YardError as error:
@@ -55,6 +57,18 @@ def _again(yard: Yard, message: Message, why: str, about: dict[str, Any]) -> boo
 
 def _played(message: Message) -> str:
     return f"would tell {message.channel} ({message.event}): {message.body.get('says', '')}"
+
+
+def channel(spec: Spec, name: str) -> Channel | None:
+    """The channel of that name: declared under `alerts`, or the webhook of a trigger, "trigger.NAME.PLACE"."""
+    if not name.startswith("trigger."):
+        return spec.alerts.get(name)
+    _, trigger, place = name.split(".")
+    do = spec.triggers[trigger].do if trigger in spec.triggers else ()
+    act = do[int(place)] if int(place) < len(do) else None
+    if not isinstance(act, Act) or act.webhook is None:
+        return None
+    return Channel(webhook=act.webhook, headers=act.headers, allow_private=act.allow_private)
 
 
 def ways(channel: Channel, env: Mapping[str, str]) -> tuple[str, dict[str, Any]]:

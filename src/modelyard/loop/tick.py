@@ -15,6 +15,7 @@ from modelyard.loop import apply as applying
 from modelyard.loop import upstream
 from modelyard.loop.freshness import newest
 from modelyard.loop.ground import survey
+from modelyard.loop.react import react as carry_out
 from modelyard.loop.refresh import refresh
 from modelyard.loop.tell import tell as send
 from modelyard.loop.yard import Yard
@@ -62,8 +63,10 @@ def observe(turn: Turn, *, now_or_never: bool = False) -> None:
 
 
 def decide(turn: Turn) -> None:
-    """Let triggers turn schedule and observations into requests."""
-    triggers.run(turn.yard.store, turn.yard.project.spec, now=turn.yard.now, actor=turn.yard.actor, fence=turn.held)
+    """Let triggers turn schedule, observations and data into requests; what is no training is done at once."""
+    yard = turn.yard
+    triggers.run(yard.store, yard.project.spec, now=yard.now, actor=yard.actor, fence=turn.held, rows=yard.rows)
+    carry_out(yard, turn.held)
 
 
 def react(turn: Turn) -> None:

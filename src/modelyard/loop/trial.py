@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from modelyard import data, train
 from modelyard.data import Frame
@@ -17,7 +18,7 @@ from modelyard.digest import canonical, digest
 from modelyard.errors import NotFound
 from modelyard.evaluate import Scored
 from modelyard.models import signature, target
-from modelyard.records import Version
+from modelyard.records import Observation, Version
 from modelyard.spec.code import read_function
 from modelyard.spec.load import Project
 from modelyard.spec.lock import environment
@@ -39,6 +40,7 @@ class Trial:
     frame: Frame
     cut: Cut
     signature: dict[str, Any]
+    window: str = "all rows"
 
     @property
     def entity(self) -> str:
@@ -92,14 +94,54 @@ def prepare(
     model = spec.models[name]
     dataset = _version(store, f"dataset.{model.data}", pinned)
     views = {view: _version(store, f"feature.{view}", pinned) for view in model.features}
-    start = as_of - model.window if model.window else None
-    frame = data.training_frame(store, spec, name, dataset=dataset, views=views, as_of=as_of, start=start)
+    frame = data.training_frame(
+        store,
+        spec,
+        name,
+        dataset=dataset,
+        views=views,
+        as_of=as_of,
+        start=train.window.farthest(model.window, as_of),
+    )
+    start, why = _begin(store, spec, name, frame, as_of)
+    frame = _from(frame, start)
     cut = train.split(frame, model.split, as_of=as_of, seed=model.seed)
     leak.refuse_copies(frame.table, frame.inputs, model.target, cut.train, where=f"model.{name}")
     used = cut.all if model.split.refit == "all" else cut.train
     known = frame.table.take(pa.array(used))
     described = signature.infer(known, frame.inputs, model.target, model.task, model.positive)
-    return Trial(name, model, as_of, start, dataset, views, frame, cut, described)
+    return Trial(name, model, as_of, start, dataset, views, frame, cut, described, why)
+
+
+def _begin(store: Store, spec: Spec, name: str, frame: Frame, as_of: datetime) -> tuple[datetime | None, str]:
+    """Where the rows of a model begin, and why."""
+    if frame.time is None:
+        return None, "all rows"
+    now = pa.scalar(as_of, pa.timestamp("us", "UTC"))
+    known = pc.and_(pc.is_valid(frame.table[frame.target]), pc.less_equal(frame.table[frame.known_at], now))
+    times = _micros(frame.table[frame.time].filter(pc.fill_null(known, False)))
+    return train.window.choose(spec.models[name].window, times, as_of, changed(store, spec, name, as_of))
+
+
+def changed(store: Store, spec: Spec, model: str, as_of: datetime) -> datetime | None:
+    """When the world of a model changed last, as its monitors said up to `as_of` (`began` of what alarmed them)."""
+    watching = [name for name, monitor in spec.monitors.items() if spec.deployments[monitor.deployment].model == model]
+    found = store.read(Observation, monitor=watching, level=["warn", "page"], at__le=as_of)
+    onsets = [datetime.fromisoformat(str(each.detail["began"])) for each in found if each.detail.get("began")]
+    aware = [onset if onset.tzinfo else onset.replace(tzinfo=UTC) for onset in onsets]
+    return max((onset for onset in aware if onset <= as_of), default=None)
+
+
+def _from(frame: Frame, start: datetime | None) -> Frame:
+    """The rows of a frame from a time on."""
+    if start is None or frame.time is None:
+        return frame
+    first = int(np.searchsorted(_micros(frame.table[frame.time]), round(start.timestamp() * 1e6)))
+    return replace(frame, table=frame.table.slice(first)) if first else frame
+
+
+def _micros(column: pa.ChunkedArray) -> np.ndarray:
+    return column.cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy()
 
 
 def content(store: Store, project: Project, trial: Trial) -> tuple[dict[str, Any], str]:
@@ -125,7 +167,7 @@ def content(store: Store, project: Project, trial: Trial) -> tuple[dict[str, Any
         "recipe": train.recipe(model),
         "lock": {"digest": lock.digest, "blob": store.blobs.put(lock.text.encode())},
         "as_of": trial.as_of.isoformat(),
-        "window": {"start": trial.start.isoformat() if trial.start else None, "end": None},
+        "window": {"start": trial.start.isoformat() if trial.start else None, "end": None, "says": trial.window},
         "split": trial.cut.as_json(),
         "train_rows": len(trial.cut.train),
         "test_rows": len(trial.cut.test),

@@ -25,6 +25,8 @@ class Yard:
     engine: LocalEngine = field(default_factory=LocalEngine)
     progress: Callable[[str], None] = _silent
     simulated: bool = False
+    rows: Callable[[str, datetime], int | None] | None = None
+    """Of a simulation: how many rows a dataset had at a time. Else its versions say so."""
 
     @property
     def now(self) -> datetime:

@@ -5,7 +5,7 @@ from modelyard.release.compare import diff
 from modelyard.release.folder import checkout
 from modelyard.release.names import find, name
 from modelyard.release.records import create, refusal
-from modelyard.release.rollout import promote, rollback, tick
+from modelyard.release.rollout import pause, promote, rollback, tick
 from modelyard.release.story import history, pending, retire
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "find",
     "history",
     "name",
+    "pause",
     "pending",
     "promote",
     "refusal",

@@ -285,6 +285,16 @@ def _by_hand(place: Place, why: str) -> Change:
     return Change("rollout.rolled_back", said, bad, good, None, place.warm[1:], {bad: "rolled_back", good: "live"})
 
 
+def pause(store: Store, deployment: str, *, actor: str, why: str, fence: Held | None = None) -> Pause:
+    """Keep the routes of the canary that runs as they are until a person decides. Refused when none runs."""
+    place = look(store, deployment)
+    rollout = place.situation.rollout
+    if rollout is None or rollout.phase != "steps":
+        raise Refused("no release is being tried.", where=deployment)
+    commit(store, place, _tried(place, "rollout.paused", why, rollout.paused(), ()), store.clock.now(), actor, fence)
+    return Pause(f"{place.called(rollout.release)} is paused: {why}")
+
+
 def promote(
     store: Store, deployment: str, spec: DeploymentSpec, *, actor: str, why: str, fence: Held | None = None
 ) -> Promote:

@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
-OBSERVED = ("drift", "quality", "missing", "schema", "duplicates", "stale")
-"""What monitors see: the kinds of observations."""
+OBSERVED = (
+    "drift",
+    "units",
+    "missing",
+    "schema",
+    "duplicates",
+    "quality",
+    "concept",
+    "calibration",
+    "slices",
+    "estimate",
+    "software",
+    "volume",
+    "stale",
+)
+"""What monitors see window by window, and a trigger may wait for: kinds of observations that warn and page."""
 
-EVENTS = ("rollback", "rollout_paused", "refused", "training_failed", "approval", "trigger")
+FORECAST = "decay"
+"""What monitors foresee."""
+
+EVENTS = ("rollback", "rollout_paused", "refused", "training_failed", "approval", "trigger", "trigger_failed")
 """What happens and must be known: a release was taken back, a rollout waits for a person, a candidate did not pass, training
-failed, a release waits for approval, a trigger was declared to tell."""
+failed, a release waits for approval, a trigger was declared to tell, what a trigger asked for failed."""
 
 TOLD = {"stale": "stale_source"}
 """Observations whose alert has a name of its own."""
 
-ALERTS = (*(TOLD.get(kind, kind) for kind in OBSERVED), *EVENTS)
+ALERTS = (*(TOLD.get(kind, kind) for kind in (*OBSERVED, FORECAST)), *EVENTS)
 """The kinds of alerts."""

@@ -19,6 +19,7 @@ from pydantic.json_schema import JsonSchemaValue
 
 from modelyard.spec.alerts import Channel, Priority
 from modelyard.spec.declared import Declared, LooseName, Name
+from modelyard.spec.triggers import Trigger
 from modelyard.spec.values import (
     Budget,
     BudgetText,
@@ -26,7 +27,6 @@ from modelyard.spec.values import (
     Flag,
     Free,
     MarginText,
-    OutOfText,
     Scalar,
     Share,
 )
@@ -248,6 +248,33 @@ class Limits(Declared):
     memory: int | None = Field(default=None, ge=1, description="megabytes; above them it is stopped")
 
 
+class Window(Declared):
+    """How far back rows are trained on: `last` so long, or `since` the world changed."""
+
+    last: Duration | None = Field(default=None, description="the last so long; with `since`: while that is too little")
+    since: Literal["change"] | None = Field(
+        default=None, description="only rows since the change that monitors saw last, once there are enough"
+    )
+    min_rows: int | None = Field(
+        default=None,
+        ge=1,
+        description="at least so many rows: `last` reaches farther back, `since` waits; default 1000",
+    )
+
+
+def _window(value: Any) -> Any:
+    if isinstance(value, str):
+        return {"since_change": {"since": "change"}, "all": None}.get(value, value)
+    return value
+
+
+class _ShortWindow:
+    """The schema of the short forms."""
+
+    def __get_pydantic_json_schema__(self, core: Any, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"anyOf": [{"enum": ["since_change", "all"]}, handler(core)]}
+
+
 class Model(Declared):
     """A declared training problem."""
 
@@ -259,7 +286,10 @@ class Model(Declared):
     exclude: Columns = Field(
         default=(), description="columns that are no inputs; `view.column` where tables share a name"
     )
-    window: Duration | None = Field(default=None, description="train on rows of this long only; default: all")
+    window: Annotated[Duration | Window | None, BeforeValidator(_window), _ShortWindow()] = Field(
+        default=None,
+        description="which rows it is trained on: `90d`, `since_change`, {last: …, min_rows: …}; default: `all`",
+    )
     half_life: Duration | None = Field(
         default=None, description="rows of this age weigh half; the function must take `weights`"
     )
@@ -520,25 +550,6 @@ class Monitor(Declared):
     decay: DecayWatch = Field(default=DecayWatch(), description="when the metric will leave its bounds")
     software: Software = Field(default=Software(), description="latency, errors and throughput")
     upstream: Upstream = Field(default=Upstream(), description="faults of the data before the model")
-
-
-class When(Declared):
-    """A condition: exactly one of its keys; `windows` goes with drift or quality."""
-
-    any: tuple[When, ...] | None = Field(default=None, description="one of these holds")
-    all: tuple[When, ...] | None = Field(default=None, description="all of these hold")
-    schedule: Duration | None = Field(default=None, description="the last training is at least so long ago")
-    drift: str | None = Field(default=None, description="the monitor that sees drift")
-    quality: str | None = Field(default=None, description="the monitor that sees quality out of bounds")
-    windows: OutOfText | None = Field(default=None, description="in so many of the last windows; default: the last one")
-
-
-class Trigger(Declared):
-    """A condition on schedule or observations, and the model that is retrained when it holds."""
-
-    model: str = Field(description="the model that is retrained")
-    when: When = Field(description="the condition")
-    cooldown: Duration = Field(default=timedelta(days=1), description="how long it rests after it fired")
 
 
 class Simulate(Declared):

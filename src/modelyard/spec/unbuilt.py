@@ -18,8 +18,8 @@ KEYS: dict[str, frozenset[str]] = {
     "deployments.*.strategy": _STRATEGIES,
     "monitors.*": frozenset({"slo", "only", "kpis"}),
     "monitors.*.drift": frozenset({"joint"}),
-    "triggers.*": frozenset({"only", "rollback", "alert"}),
-    "triggers.*.when": frozenset({"not", "data", "kpi"}),
+    "triggers.*": frozenset({"only"}),
+    "triggers.*.when": frozenset({"kpi"}),
 }
 
 VALUES: dict[str, frozenset[str]] = {

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from modelyard.train import window
 from modelyard.train.again import recipe, refit, refit_on
 from modelyard.train.cut import Cut, split
 from modelyard.train.fitting import Fitted, fit, fit_each
 
-__all__ = ["Cut", "Fitted", "fit", "fit_each", "recipe", "refit", "refit_on", "split"]
+__all__ = ["Cut", "Fitted", "fit", "fit_each", "recipe", "refit", "refit_on", "split", "window"]

@@ -2,20 +2,24 @@
 
 from modelyard.triggers.decide import Decision, Facts, Reason, decide, explain
 from modelyard.triggers.outbox import acknowledge, due, failed, notice, resolve, settle, told
-from modelyard.triggers.run import look, run
+from modelyard.triggers.run import close, deployments, kind_of, look, routes, run
 
 __all__ = [
     "Decision",
     "Facts",
     "Reason",
     "acknowledge",
+    "close",
     "decide",
+    "deployments",
     "due",
     "explain",
     "failed",
+    "kind_of",
     "look",
     "notice",
     "resolve",
+    "routes",
     "run",
     "settle",
     "told",

@@ -25,6 +25,8 @@ RISES: dict[str, tuple[str, Literal["warn", "page"]]] = {
     "release.refused": ("refused", "warn"),
     "request.failed": ("training_failed", "page"),
     "release.created": ("approval", "page"),
+    "reaction.failed": ("trigger_failed", "page"),
+    "reaction.refused": ("trigger_failed", "warn"),
 }
 """Entries of the audit trail that people must know of; a release only when it waits for approval."""
 ENDS: dict[str, tuple[str, ...]] = {
@@ -36,6 +38,7 @@ ENDS: dict[str, tuple[str, ...]] = {
     "request.done": ("training_failed",),
     "release.approved": ("approval",),
     "release.rejected": ("approval",),
+    "reaction.done": ("trigger_failed",),
 }
 """Entries that end what rose before."""
 ACTIONS = tuple(sorted({*RISES, *ENDS}))

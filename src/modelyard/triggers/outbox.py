@@ -126,12 +126,28 @@ def wants(channel: Channel, alert: Alert) -> bool:
     )
 
 
-def raise_(tx: Transaction, spec: Spec, seen: Seen, now: datetime) -> int:
-    """Let a cause rise within the transaction of what it follows from. Returns how many messages that made."""
-    standing = tx.read(Alert, cause=seen.cause, state=STANDING)
-    if standing:
-        return 0
-    return _tell(tx, spec, _open(tx, spec, seen, causes.after(causes.NOTHING, seen), now), "opened", now)
+def rise(tx: Transaction, spec: Spec, seen: Seen, now: datetime) -> None:
+    """Let a cause rise within the transaction of what it follows from; one that stands already is not told again."""
+    if not tx.read(Alert, cause=seen.cause, state=STANDING):
+        _tell(tx, spec, _open(tx, spec, seen, causes.after(causes.NOTHING, seen), now), "opened", now)
+
+
+def end(store: Store, spec: Spec, seen: Seen, *, actor: str, fence: Held | None = None) -> None:
+    """Let a cause that rose end, and tell who was told."""
+    if not store.read(Alert, cause=seen.cause, state=STANDING):
+        return
+    with store.transaction(
+        actor=actor, action="alert.ended", subject=seen.subject, detail={"why": seen.says}, fence=fence
+    ) as tx:
+        for alert in tx.read(Alert, cause=seen.cause, state=STANDING):
+            _tell_over(tx, spec, _moved(tx, alert, causes.after(causes.stand(alert), seen), seen.at), seen.at)
+
+
+def post(tx: Transaction, channel: str, key: str, body: dict[str, Any], now: datetime) -> None:
+    """Put what a trigger posts into the outbox, within the transaction of its request."""
+    tx.add(
+        Message(key=digest({"request": key, **body})[:32], channel=channel, event="fired", body=body, at=now, due=now)
+    )
 
 
 def _tell(tx: Transaction, spec: Spec, alert: Alert, event: Literal["opened", "worsened"], now: datetime) -> int:

@@ -9,13 +9,14 @@ from modelyard.spec.rules.alerts import alerts
 from modelyard.spec.rules.checks import data_checks, model_checks
 from modelyard.spec.rules.functions import functions, hidden_modules
 from modelyard.spec.rules.inputs import input_policies
-from modelyard.spec.rules.models import models, splits
+from modelyard.spec.rules.models import models, splits, windows
 from modelyard.spec.rules.packages import packages
 from modelyard.spec.rules.renames import renames
 from modelyard.spec.rules.serving import deployments, segments, strategies
 from modelyard.spec.rules.sources import sources, variables
 from modelyard.spec.rules.tables import datasets, resolve_inputs, table_names, views
-from modelyard.spec.rules.watching import monitors, triggers
+from modelyard.spec.rules.triggers import triggers
+from modelyard.spec.rules.watching import monitors
 
 RULES: tuple[Callable[[Look], None], ...] = (
     packages,
@@ -27,6 +28,7 @@ RULES: tuple[Callable[[Look], None], ...] = (
     data_checks,
     models,
     splits,
+    windows,
     model_checks,
     functions,
     hidden_modules,

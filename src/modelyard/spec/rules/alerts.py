@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib.metadata
 import ipaddress
 import re
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from modelyard.spec import variables as env
 from modelyard.spec.alerts import CHANNELS, Channel, Email
 from modelyard.spec.document import Path
-from modelyard.spec.kinds import ALERTS
+from modelyard.spec.kinds import ALERTS, TOLD
 from modelyard.spec.look import Look
 from modelyard.spec.rules.sources import zone
 from modelyard.spec.wording import nearest
@@ -36,7 +37,9 @@ def alerts(look: Look) -> None:
             if item.plugin.name not in known:
                 message = f"no installed package brings a channel called `{item.plugin.name}`."
                 look.wrong((*path, "plugin", "name"), message, nearest(item.plugin.name, known))
-        _headers(look, path, item)
+        if item.headers and item.webhook is None:
+            look.wrong((*path, "headers"), "`headers` goes with `webhook`.", key=True)
+        headers(look, path, item.headers)
         _asked(look, path, item)
         _escalation(look, path, name, item)
 
@@ -99,10 +102,9 @@ def secret(look: Look, path: Path, text: str) -> None:
         _unset(look, path, text)
 
 
-def _headers(look: Look, path: Path, item: Channel) -> None:
-    if item.headers and item.webhook is None:
-        look.wrong((*path, "headers"), "`headers` goes with `webhook`.", key=True)
-    for name, value in item.headers.items():
+def headers(look: Look, path: Path, declared: Mapping[str, str]) -> None:
+    """Headers that may be set, and whose variables are."""
+    for name, value in declared.items():
         if not _HEADER.fullmatch(name) or name.lower() in _OURS:
             look.wrong((*path, "headers", name), f"`{name}` is no header that may be set here.", key=True)
         _unset(look, (*path, "headers", name), value)
@@ -112,7 +114,8 @@ def _asked(look: Look, path: Path, item: Channel) -> None:
     for index, kind in enumerate(item.kinds or ()):
         if kind not in ALERTS:
             place = (*path, "kinds", index) if look.document.find((*path, "kinds", index)) else (*path, "kinds")
-            look.wrong(place, f"there is no alert of kind `{kind}`.", nearest(kind, ALERTS))
+            hint = f"Did you mean `{TOLD[kind]}`?" if kind in TOLD else nearest(kind, ALERTS)
+            look.wrong(place, f"there is no alert of kind `{kind}`.", hint)
     for key in ("kinds", "priority"):
         if getattr(item, key) == ():
             look.wrong((*path, key), "an empty list tells nobody anything.", "Leave it out to be told of all.")

@@ -7,7 +7,7 @@ from datetime import timedelta
 from modelyard.spec.document import Path
 from modelyard.spec.look import Look
 from modelyard.spec.rules.tables import time_of
-from modelyard.spec.types import Dataset, Model
+from modelyard.spec.types import Dataset, Model, Window
 
 
 def models(look: Look) -> None:
@@ -54,6 +54,23 @@ def _times(look: Look, path: Path, model: Model) -> None:
         if view is not None and name not in model.features[:index] and time_of(look.spec, view):
             message = f"`{name}` has a time, so the rows of `{model.data}` need one to be joined as known then."
             look.wrong((*path, "features", index), message, f"Declare datasets.{model.data}.time.")
+
+
+def windows(look: Look) -> None:
+    """A window says how far back; a change is only known where something is watched."""
+    for name, item in look.spec.models.items():
+        if not isinstance(item.window, Window):
+            continue
+        path = ("models", name, "window")
+        if item.window.last is None and item.window.since is None:
+            look.wrong(path, "`min_rows` goes with `last` or `since`.", "Write {last: 90d, min_rows: 1000}.")
+        if item.window.last is not None and item.window.last.total_seconds() <= 0:
+            look.wrong((*path, "last"), "expected a duration above zero.")
+        watched = {each.deployment for each in look.spec.monitors.values()}
+        served = {each for each, deployment in look.spec.deployments.items() if deployment.model == name}
+        if item.window.since is not None and not watched & served:
+            message = f"nothing watches `{name}`, so no change is ever known."
+            look.wrong(path, message, "Declare a monitor of one of its deployments.")
 
 
 def _needs_time(key: str, model: Model) -> tuple[str, str]:

@@ -73,9 +73,11 @@ def variables(look: Look) -> None:
             continue
         if path[-1:] == ("uri",) or _FREE & set(path) or _credential(path):
             continue
-        look.wrong(path, "`${...}` is read in the `uri` of a source and in `alerts` only.", "Write the value out.")
+        look.wrong(path, "`${...}` is read in URIs, webhooks and credentials only.", "Write the value out.")
 
 
 def _credential(path: Path) -> bool:
     """Whether a place is a webhook or holds what gives access to one."""
+    if path[:1] == ("triggers",) and path[2:3] == ("do",):
+        return bool({"webhook", "headers"} & set(path[3:]))
     return path[:1] == ("alerts",) and len(path) > 2 and path[2] in ("webhook", "slack", "email", "headers", "plugin")
