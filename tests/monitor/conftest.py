@@ -67,11 +67,12 @@ def rows(
 ) -> dict[str, np.ndarray]:
     """Inputs, prediction and truth of `n` orders; `shift` moves the distance, `skill` 0 makes predictions worthless.
 
-    `turned`: the share of labels (of the kind `where`) that come out the other way; `narrow` draws the distances
+    Both only in the kind `where`, when it is given. `turned`: the share of labels that come out the other way; `narrow` draws the distances
     together, so that every order is a harder one.
     """
-    distance, kind = rng.normal(10 + shift, 2, n), rng.choice(["a", "b"], n, p=[0.7, 0.3])
-    distance = 10 + shift + (distance - 10 - shift) * narrow
+    kind = rng.choice(["a", "b"], n, p=[0.7, 0.3])
+    shift = np.where((kind == where) | (where == ""), shift, 0.0)
+    distance = 10 + shift + rng.normal(0, 2, n) * narrow
     chance = 1 / (1 + np.exp(-(distance - 10 - shift) * skill))
     truth = (rng.random(n) < 1 / (1 + np.exp(-(distance - 10 - shift)))).astype(float)
     if turned:

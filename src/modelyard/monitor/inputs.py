@@ -21,6 +21,7 @@ KINDS: dict[str, tuple[str, ...]] = {
 }
 """The kinds of observation, and the kinds of finding that each is made of: every one has another cure."""
 SHOWN = 5
+SEVERE, HALF = 4, 0.5
 WEEK = timedelta(days=7)
 ALMOST = 1.1
 """A window this factor short of a known width still counts as one: its first or last hours may lack traffic."""
@@ -86,7 +87,7 @@ def judge(
     if not judged:
         why = f"the training rows of {release.model}@{release.number} are too few ({known.rows})"
         return [unknown(kind, why, rows=window.rows, release=release.digest) for kind in kinds]
-    return [_seen(kind, release, window, judged) for kind in kinds]
+    return [_seen(kind, release, window, judged, monitor.drift.page) for kind in kinds]
 
 
 def alpha(monitor: Monitor, columns: int) -> float:
@@ -112,7 +113,7 @@ def _declared(monitor: Monitor, kind: str) -> bool:
     }[kind]
 
 
-def _seen(kind: str, release: Release, window: Profile, results: list[ColumnResult]) -> Seen:
+def _seen(kind: str, release: Release, window: Profile, results: list[ColumnResult], page: float) -> Seen:
     levels = {result.column: _level(kind, result) for result in results}
     moved = [result for result in results if levels[result.column] != "ok"]
     moved.sort(key=lambda result: (-severity(levels[result.column]), -(result.psi or 0.0)))
@@ -126,7 +127,14 @@ def _seen(kind: str, release: Release, window: Profile, results: list[ColumnResu
     }
     if kind == "drift":
         detail["psi"] = {result.column: round(result.psi, 4) for result in results if result.psi is not None}
-    return Seen(kind, worst, _says(kind, alarming, len(results)), detail)
+    severe = any(_severe(result, page) for result in alarming)
+    return Seen(kind, worst, _says(kind, alarming, len(results)), detail, severe)
+
+
+def _severe(result: ColumnResult, page: float) -> bool:
+    """So much that a second look is not waited for: four times the page's effect, or half of the rows."""
+    effects = {name: size for name, size in result.effects.items() if name != "shift"}
+    return (result.psi or 0.0) >= SEVERE * page or max(effects.values(), default=0.0) >= HALF
 
 
 def _level(kind: str, result: ColumnResult) -> Verdict:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 
 from modelyard.errors import NotFound
-from modelyard.monitor import concept, decay, estimate, inputs, quality, software, sources
+from modelyard.monitor import concept, decay, estimate, inputs, message, quality, software, sources
+from modelyard.monitor.grouping import group, persistent, shared
 from modelyard.monitor.seen import Seen
 from modelyard.monitor.sources import Newest
-from modelyard.records import Observation
+from modelyard.records import Level, Observation
 from modelyard.spec.types import Monitor, Spec
 from modelyard.stats import severity
 from modelyard.store import Held, Store
@@ -40,6 +42,7 @@ def observe(
     latest = store.read(Observation, monitor=name, order="end", descending=True, limit=1)
     if latest and (now <= latest[0].end or (not force and now - latest[0].end < monitor.every)):
         return []
+    monitor = shared(spec, monitor)
     judged = quality.look(store, spec, monitor, now)
     seen = [
         *inputs.look(store, monitor, now),
@@ -50,7 +53,9 @@ def observe(
         *software.look(store, monitor, now, simulated=simulated),
         *sources.look(store, spec, monitor, now, source_times),
     ]
-    return _record(store, spec, name, monitor, seen, now=now, actor=actor, fence=fence)
+    before = _before(store, name)
+    seen = group(persistent(seen, {kind: [each.raw for each in levels] for kind, levels in before.items()}))
+    return _record(store, spec, name, monitor, seen, before, now=now, actor=actor, fence=fence)
 
 
 def _declared(spec: Spec, name: str) -> Monitor:
@@ -59,12 +64,21 @@ def _declared(spec: Spec, name: str) -> Monitor:
     return spec.monitors[name]
 
 
+@dataclass(frozen=True)
+class Past:
+    """How one kind stood in one of the last looks: as it was told, and before it had to persist."""
+
+    level: Level
+    raw: Level
+
+
 def _record(
     store: Store,
     spec: Spec,
     name: str,
     monitor: Monitor,
     seen: list[Seen],
+    before: dict[str, list[Past]],
     *,
     now: datetime,
     actor: str,
@@ -73,20 +87,19 @@ def _record(
     """All kinds in one transaction, so that a look is recorded whole or not at all."""
     if not seen:
         return []
-    before = _before(store, name)
-    risen = [each for each in seen if severity(each.level) > max(1, before.get(each.kind, 0))]
-    told = {
-        "kind": "+".join(each.kind for each in risen),
-        "level": max((each.level for each in risen), key=severity, default="ok"),
-        "why": " ".join(f"{each.kind}: {each.says.removesuffix('.')}." for each in risen),
-    }
+    risen = {each.kind for each in seen if severity(each.level) > max(1, _worst(before.get(each.kind, [])))}
+    over = sorted(each.kind for each in seen if _over(each, before.get(each.kind, [])))
+    told = message.tell(store, spec, name, monitor, seen, risen, now)
     detail = {"levels": {each.kind: each.level for each in seen}, "deployment": monitor.deployment}
+    if over:
+        detail |= {"resolved": over}
+    action = "monitor.alarmed" if told else "monitor.resolved" if over else "monitor.observed"
+    if told:
+        detail |= told.audit
+    elif over:
+        detail |= {"why": f"{', '.join(over)}: over, the last {LATCH} looks show no more of it"}
     with store.transaction(
-        actor=actor,
-        action="monitor.alarmed" if risen else "monitor.observed",
-        subject=f"monitor.{name}",
-        detail=detail | told if risen else detail,
-        fence=fence,
+        actor=actor, action=action, subject=f"monitor.{name}", detail=detail, fence=fence
     ) as transaction:
         return [
             transaction.add(
@@ -99,7 +112,9 @@ def _record(
                     end=now,
                     level=each.level,
                     says=each.says,
-                    detail=each.detail | {"risen": each in risen},
+                    detail=each.detail
+                    | {"risen": each.kind in risen}
+                    | (told.details.get(each.kind, {}) if told else {}),
                     at=now,
                 )
             )
@@ -107,12 +122,24 @@ def _record(
         ]
 
 
-def _before(store: Store, name: str) -> dict[str, int]:
-    """The worst severity of each kind in the last looks."""
-    last = store.read(Observation, monitor=name, order="end", descending=True, limit=LATCH * KINDS)
+def _before(store: Store, name: str) -> dict[str, list[Past]]:
+    """How each kind stood in the last looks, oldest first."""
+    last = store.read(Observation, monitor=name, order=("end", "id"), descending=True, limit=LATCH * KINDS)
     looks = sorted({each.end for each in last})[-LATCH:]
-    worst: dict[str, int] = {}
-    for each in last:
+    found: dict[str, list[Past]] = {}
+    for each in reversed(last):
         if each.end in looks:
-            worst[each.kind] = max(worst.get(each.kind, 0), severity(each.level))
-    return worst
+            found.setdefault(each.kind, []).append(Past(each.level, each.detail.get("raw", each.level)))
+    return found
+
+
+def _worst(before: list[Past]) -> int:
+    return max((severity(each.level) for each in before), default=0)
+
+
+def _over(seen: Seen, before: list[Past]) -> bool:
+    """Whether an alarm that was told ends with this look: it and the ones before are calm, the one before these was not."""
+    if severity(seen.level) >= 2 or seen.level == "insufficient_data" or len(before) < LATCH:
+        return False
+    calm = [severity(each.level) < 2 for each in before[-LATCH:]]
+    return not calm[0] and all(calm[1:])

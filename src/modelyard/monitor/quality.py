@@ -80,7 +80,7 @@ def judge(quality: Quality, task: str, rows: pa.Table, classes: tuple[str, ...],
         return unknown("quality", found.why or f"{quality.metric} is not a number here", **detail)
     interval = found.interval
     detail |= {"value": found.value, "interval": list(interval) if interval else None}
-    return Seen("quality", _level(quality, found), _says(quality, found), detail)
+    return Seen("quality", _level(quality, found), _says(quality, found), detail, _severe(quality, found))
 
 
 def _arrays(rows: pa.Table, task: str) -> tuple[Any, np.ndarray]:
@@ -98,6 +98,15 @@ def _level(quality: Quality, found: Estimate) -> Any:
         quality.max is not None and found.value > quality.max
     )
     return "warn" if breached else "ok"
+
+
+def _severe(quality: Quality, found: Estimate) -> bool:
+    """Out of bounds by twice what the interval reaches."""
+    if found.value is None or found.interval is None:
+        return False
+    reach = 2 * (found.interval[1] - found.value)
+    low = quality.min is not None and found.value < quality.min - reach
+    return low or (quality.max is not None and found.value > quality.max + reach)
 
 
 def _says(quality: Quality, found: Estimate) -> str:

@@ -10,12 +10,13 @@ from modelyard.records import Level
 
 @dataclass(frozen=True)
 class Seen:
-    """One kind of thing seen in a window."""
+    """One kind of thing seen in a window. `severe`: so much that nobody waits until it shows again."""
 
     kind: str
     level: Level
     says: str
     detail: dict[str, Any] = field(default_factory=dict)
+    severe: bool = False
 
 
 def unknown(kind: str, why: str, **detail: Any) -> Seen:

@@ -99,6 +99,13 @@ _LATEST = """
 """
 
 
+def answers(store: Store, deployment: str, *, start: datetime, end: datetime, columns: Sequence[str]) -> pa.Table:
+    """The answered rows with `at` in [start, end) in order of time, without labels; columns not there are left out."""
+    with _connect() as connection:
+        found = _rows(connection, store, deployment, start, end, columns, "answer").rstrip(", ")
+        return _table(connection.execute(f'SELECT {found} FROM found ORDER BY "at", request_id, "row"'))
+
+
 def of_request(store: Store, deployment: str, request_id: str) -> pa.Table:
     """The answered rows of one request, ordered by row."""
     with _connect() as connection:

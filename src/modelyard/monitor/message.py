@@ -1,0 +1,100 @@
+"""The message of an alarm that rises: one per cause, with everything a person needs to act."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from modelyard.monitor import describe, inputs, reference, segments
+from modelyard.monitor.grouping import led
+from modelyard.monitor.seen import Seen
+from modelyard.records import Release
+from modelyard.spec.types import Monitor, Spec
+from modelyard.stats import Profile, severity
+from modelyard.store import Store
+
+COLUMNS = 3
+"""So many changed columns are described."""
+CURES = {
+    "stale": "ask the owner of the source; the answers rest on old data",
+    "schema": "mend the source or its query; the model does not know these columns",
+    "units": "convert the column back where it is read; do not retrain on mixed units",
+    "missing": "mend the source; the input policy fills in meanwhile",
+    "duplicates": "look for a client that sends twice",
+    "volume": "ask whether a client or a feed has stopped",
+    "drift": "retrain when enough labels of the new state are there, or mend the source if it is a fault",
+    "joint": "the columns belong together otherwise than they did: look at how they are joined, then retrain",
+    "concept": "the world behind the inputs changed: retrain on rows after it did",
+    "slices": "look at these rows first: a feature that they lack, or data of their own",
+    "calibration": "calibrate the answers again on recent labels, or retrain",
+    "quality": "retrain, or roll back if a release began it",
+    "estimate": "wait for labels; they decide",
+    "decay": "retrain before that date",
+    "software": "look at the gateway: its host, its model's size, its callers",
+}
+
+
+@dataclass(frozen=True)
+class Told:
+    """`audit`: what the trail keeps (kind, level, why); `details`: what is added to the observation of each kind."""
+
+    audit: dict[str, Any]
+    details: dict[str, dict[str, Any]]
+
+
+def tell(
+    store: Store, spec: Spec, name: str, monitor: Monitor, seen: list[Seen], risen: set[str], now: datetime
+) -> Told | None:
+    """What is told when an alarm rises; None when none does. A group is told when any part of it rises."""
+    groups = [(first, parts) for first, parts in led(seen) if {first.kind, *(each.kind for each in parts)} & risen]
+    if not groups:
+        return None
+    details = {each.kind: each.detail for each in seen}
+    kinds, says, more = [], [], {}
+    for first, parts in groups:
+        changed = _changed(store, monitor, first, now)
+        kinds.append("+".join(each.kind for each in (first, *parts)))
+        says.append(_says(spec, name, monitor, first, parts, changed, details))
+        more[first.kind] = {
+            "changed": [each.as_json() for each in changed],
+            "message": says[-1],
+            "cure": CURES.get(first.kind, ""),
+        }
+    level = max((each.level for first, parts in groups for each in (first, *parts)), key=severity)
+    return Told({"kind": "+".join(kinds), "level": level, "why": " ".join(says)}, more)
+
+
+def _says(
+    spec: Spec,
+    name: str,
+    monitor: Monitor,
+    first: Seen,
+    parts: list[Seen],
+    changed: list[describe.Told],
+    details: dict[str, dict[str, Any]],
+) -> str:
+    told = [f"{first.kind}: {first.says.removesuffix('.')}."]
+    told += [each.says for each in changed if each.says]
+    if parts:
+        with_it = "; ".join(f"{each.kind}: {each.says.removesuffix('.')}" for each in parts)
+        told.append(f"With it: {with_it}.")
+    if first.kind not in ("software", "stale", "volume"):
+        told.append(describe.effect(details))
+    waiting = [describe.reaction(spec, name, monitor, each.kind) for each in (first, *parts)]
+    acts = [each for each in waiting if each.startswith("Trigger")]
+    told.append(acts[0] if acts else waiting[0])
+    cure = CURES.get(first.kind)
+    return " ".join(told) + (f" What helps: {cure}." if cure else "")
+
+
+def _changed(store: Store, monitor: Monitor, first: Seen, now: datetime) -> list[describe.Told]:
+    """The changed columns of a finding about inputs, described."""
+    found = first.detail.get("columns")
+    release: Release | None = reference.champion(store, monitor.deployment)
+    if first.kind not in inputs.KINDS or not isinstance(found, list) or release is None:
+        return []
+    names = [each["column"] for each in found if each.get("level") in ("warn", "page")][:COLUMNS]
+    stretches = segments.stretches(store, monitor.deployment, release, now - monitor.window, now)
+    window = Profile.merge([each.profile for each in stretches])
+    return describe.columns(store, monitor, release, names, window, now)

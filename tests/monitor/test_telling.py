@@ -1,0 +1,155 @@
+"""What is told of trouble: only what persists, one cause once, and everything that a person needs to act."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from modelyard import monitor
+from modelyard.monitor.decay import apart, judge
+from modelyard.monitor.grouping import group, led, persistent, shared
+from modelyard.monitor.seen import Seen, unknown
+from modelyard.monitor.served import Served
+from modelyard.monitor.software import volume
+from modelyard.records import Audit, Observation, Version
+from modelyard.spec.types import Spec
+
+START = datetime(2024, 3, 1, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+
+def look(world, spec, day):
+    """Profile what is new, and look at the end of `day`; gives the observations by kind."""
+    now = START + DAY * day
+    world.clock.set(now)
+    monitor.profile_segments(world.store, "api")
+    seen = monitor.observe(world.store, spec, "health", now=now, actor="test", source_times={"sales": now})
+    return {each.kind: each for each in seen}
+
+
+def test_a_page_must_show_in_two_of_three_looks_unless_it_is_severe_or_a_fact():
+    page = Seen("drift", "page", "moved")
+    once = persistent([page], {})[0]
+    assert (once.level, once.detail["raw"]) == ("warn", "page")
+    assert "until 2 of 3 looks" in once.says
+    assert persistent([page], {"drift": ["ok", "page"]})[0].level == "page"
+    assert persistent([page], {"drift": ["page", "ok"]})[0].level == "page"
+    assert persistent([page], {"drift": ["page", "ok", "ok"]})[0].level == "warn"
+    assert persistent([Seen("drift", "page", "moved", {}, True)], {})[0].level == "page"
+    assert persistent([Seen("stale", "page", "old")], {})[0].level == "page"
+
+
+def test_one_cause_is_one_message_and_software_has_its_own():
+    seen = [
+        Seen("drift", "warn", "moved"),
+        Seen("missing", "page", "gone"),
+        Seen("quality", "page", "low"),
+        Seen("software", "warn", "slow"),
+        unknown("decay", "young"),
+    ]
+    grouped = group(seen)
+    assert {each.kind: each.detail.get("part_of") for each in grouped if "part_of" in each.detail} == {
+        "drift": "missing",
+        "quality": "missing",
+    }
+    assert [(first.kind, [each.kind for each in parts]) for first, parts in led(grouped)] == [
+        ("missing", ["drift", "quality"]),
+        ("software", []),
+    ]
+
+
+def test_monitors_of_one_deployment_share_its_budget(declared):
+    one = declared()
+    two = Spec.model_validate(
+        {**one.model_dump(by_alias=True), "monitors": {"health": {"deployment": "api"}, "other": {"deployment": "api"}}}
+    )
+    assert shared(one, one.monitors["health"]).drift.false_alarms.per == 90 * DAY
+    assert shared(two, two.monitors["health"]).drift.false_alarms.per == 180 * DAY
+
+
+def test_an_alarm_says_since_when_in_which_rows_from_which_table_and_what_will_be_done(world, declared):
+    table = {"table": "datasets/orders", "columns": {"distance": "number", "kind": "string"}, "sources": {"sales": {}}}
+    with world.store.transaction(actor="test", action="test.built", subject="dataset.orders") as transaction:
+        transaction.add(
+            Version(
+                entity="dataset.orders", number=1, fingerprint="f", digest="d", as_of=START, created=START,
+                actor="test", body=table,
+            )
+        )  # fmt: skip
+    source = {"entity": "dataset.orders", "number": 1}
+    world.release("e" * 64, 2, dataset=source, inputs=["distance", "kind"])
+    spec = Spec.model_validate(
+        {
+            **declared().model_dump(by_alias=True),
+            "triggers": {"refresh": {"model": "late", "when": {"drift": "health"}, "cooldown": "14d"}},
+        }
+    )
+    for day in range(22):
+        world.serve(day, release="e" * 64, shift=4.0 if day >= 14 else 0.0, where="b")
+        if day >= 13:
+            look(world, spec, day + 1)
+    told = world.store.read(Audit, action="monitor.alarmed")
+    first = next(entry for entry in told if "distance" in entry.detail["why"])
+    why = first.detail["why"]
+    assert "distance: since 2024-03-15, sudden" in why
+    assert "most in rows with kind = b" in why
+    assert "from sales (by dataset.orders)" in why
+    assert "90% of what the model leans on" in why
+    assert "Estimated effect on roc_auc" in why
+    assert "Trigger refresh acts at once if it pages" in why
+    assert "at most every 14 days" in why
+    about = [each for each in told if "drift" in each.detail["kind"]]
+    assert len(about) <= 2, "once as a warning, once as a page"
+    seen = world.store.read(Observation, monitor="health", kind="drift", level=["warn", "page"], order="end")
+    assert seen[0].detail["changed"][0]["slice"][:2] == ["kind", "b"]
+
+
+def test_an_alarm_that_is_over_is_said_to_be(world, declared):
+    spec = declared(window="2d", every="1d", min_rows=100)
+    for day in range(18):
+        world.serve(day, shift=3.0 if 5 <= day < 8 else 0.0)
+        look(world, spec, day + 1)
+    over = [
+        entry for entry in world.store.read(Audit, action="monitor.resolved") if "drift" in entry.detail["resolved"]
+    ]
+    assert len(over) == 1
+    assert START + DAY * 10 < over[0].at < START + DAY * 15
+
+
+def test_a_trend_is_dated_and_a_gap_ends_the_series():
+    week = 7 * DAY
+    ends = [START + week * place for place in range(20)]
+    falling = [(end, {"value": 0.8 - 0.005 * place + 0.001 * (place % 3)}) for place, end in enumerate(ends)]
+    values = apart(falling, week)
+    assert len(values) == 20
+    seen = judge("roc_auc", 0.67, True, values, week, ends[-1], "r")
+    assert seen.level in ("info", "warn")
+    assert ends[-1] < datetime.fromisoformat(seen.detail["crosses"]) < ends[-1] + 10 * week
+    assert seen.detail["earliest"] <= seen.detail["crosses"] <= seen.detail["latest"]
+    assert "reaches 0.67 about" in seen.says
+    assert judge("roc_auc", 0.67, True, [0.8] * 20, week, ends[-1], "r").level == "ok"
+    assert judge("roc_auc", 0.67, True, values[:5], week, ends[-1], "r").level == "insufficient_data"
+    assert len(apart(falling[:10] + falling[14:], week)) == 6
+    daily = [(START + DAY * day, {"value": float(day)}) for day in range(40)]
+    assert apart(daily, week) == [4.0, 11.0, 18.0, 25.0, 32.0, 39.0]
+
+
+def test_thin_traffic_is_seen_against_the_same_hours_of_the_week():
+    hour = timedelta(hours=1)
+
+    def hours(weeks: float, share: float = 1.0):
+        first = START - weeks * 7 * DAY
+        for place in range(int(weeks * 168)):
+            at = first + hour * place
+            busy = 9 <= at.hour < 17 and at.weekday() < 5
+            yield Served(at, "r", int((40 if busy else 2) * share), 0, 0)
+
+    past = list(hours(6))
+    week = [Served(each.start + 7 * DAY, "r", each.rows, 0, 0) for each in hours(1)]
+    assert volume(past, week, START, START + 7 * DAY).level == "ok"
+    weekend = [each for each in week if each.start.weekday() >= 5]
+    begin = min(each.start for each in weekend)
+    assert volume(past, weekend, begin, begin + 2 * DAY).level == "ok", "a weekend is no fault"
+    thin = [Served(each.start, "r", each.rows // 4, 0, 0) for each in week]
+    assert volume(past, thin, START, START + 7 * DAY).level == "warn"
+    assert volume(past, [], START, START + 7 * DAY).level == "page"
+    assert volume(past[-100:], week, START, START + 7 * DAY).level == "insufficient_data"
