@@ -5,6 +5,7 @@ All three live on the sums of `cohorts`; only the rows that became mature are re
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -29,6 +30,8 @@ GRAVE = 4
 """A rise of so many tolerances pages; a smaller one warns."""
 SHARE = 4
 """The run length is as many times the declared budget: others spend of it too."""
+LEAST = 1_000
+"""However much rows err together, so many steps are the least run length."""
 SEASON = timedelta(weeks=12)
 BACK = timedelta(days=120)
 
@@ -113,10 +116,10 @@ def _begin(monitor: Monitor, known: Performance, whole: Sums) -> EDetector:
     mean = known.excess + SURE * min(known.error, known.spread)
     daily = whole.labelled / (monitor.window / timedelta(days=1))
     budget = monitor.drift.false_alarms
-    rows = SHARE * daily * (budget.per / timedelta(days=1)) / budget.count
-    return EDetector.above(
-        mean, tolerance=monitor.concept.tolerance, run_length=max(RUN_LENGTH, round(rows)), floor=known.floor
-    )
+    rows = max(RUN_LENGTH, SHARE * daily * (budget.per / timedelta(days=1)) / budget.count)
+    # Rows that err together are steps taken together: a run of n rows is one of n/d steps.
+    steps = max(LEAST, round(rows / known.effect))
+    return EDetector.above(mean, tolerance=monitor.concept.tolerance, run_length=steps, floor=known.floor)
 
 
 def _over(known: Performance, cohort: Cohort, detector: EDetector) -> bool:
@@ -175,9 +178,9 @@ def _concept(
     when = f", since {change[0]}, {change[1].kind}" if change else ""
     level: Level = "page" if rise >= GRAVE * monitor.concept.tolerance else "warn"
     where = _worst(monitor, known, whole)
-    told = f"; most in {where[0]} = {where[1]} ({where[2]:+.3f})" if where else ""
+    told = f"; most in {where.column} = {where.value} ({where.rise:+.3f} more)" if where else ""
     if where:
-        detail["slice"] = {"column": where[0], "value": where[1], "rise": round(where[2], 5)}
+        detail["slice"] = {"column": where.column, "value": where.value, "rise": round(where.rise, 5)}
     says = f"the same inputs come out otherwise than the model learnt{when}: {split}{told}"
     return Seen("concept", level, says, detail)
 
@@ -221,6 +224,8 @@ def _calibration(monitor: Monitor, release: Release, known: Performance, whole: 
     level: Level = "ok"
     if p_value < alpha:
         level = "page" if gap >= monitor.calibration.page else "warn" if gap >= monitor.calibration.warn else "ok"
+        if _rise(known, whole) <= 0 and level == "page":
+            level = "warn"  # off, but to the good: the loss fell
     says = (
         f"probabilities lie {gap:.3f} from the frequencies, beyond chance: {thought:.3f} was expected, {said:.3f} came"
     )
@@ -234,38 +239,47 @@ def _calibration(monitor: Monitor, release: Release, known: Performance, whole: 
 # ---- slices ----------------------------------------------------------------------------------------------------------
 
 
-def _rises(known: Performance, whole: Sums, columns: tuple[str, ...]) -> list[tuple[str, str, float, float, float]]:
-    """Per slice with rows on both sides: column, value, rise of the mean loss, its standard error, rows."""
+@dataclass(frozen=True)
+class Slice:
+    """One slice of answers: by how much its mean excess rose more than that of all, the standard error, its rows."""
+
+    column: str
+    value: str
+    rise: float
+    error: float
+    rows: int
+
+
+def _rises(known: Performance, whole: Sums, columns: tuple[str, ...]) -> list[Slice]:
+    """The slices with enough rows at release and now."""
     found = []
+    overall = _rise(known, whole)
+    least = max(FEWEST, SHARE_OF_ROWS * whole.labelled)
     for column in columns:
         if column not in whole.slices or column not in known.slices:
             continue
         names = known.cuts[column].names
         for value, before, after in zip(names, known.slices[column], whole.slices[column], strict=True):
-            if before[0] < FEWEST or after[0] < FEWEST:
+            if before[0] < FEWEST or after[0] < least:
                 continue
-            rise = float(after[2] / after[0] - before[2] / before[0])
-            # A slice holds a share of each day's rows, and so of what they have in common.
-            share = max(before[0] / known.rows, after[0] / max(whole.labelled, 1))
-            effect = 1 + (known.effect - 1) * min(share, 1.0)
-            error = known.spread * np.sqrt(effect * (1 / before[0] + 1 / after[0]))
-            found.append((column, value, rise, float(error), float(after[0])))
+            rise = float(after[2] / after[0] - before[2] / before[0]) - overall
+            error = known.spread * np.sqrt(max(before[3], 1.0) * (1 / before[0] + 1 / after[0]))
+            found.append(Slice(column, value, rise, float(error), int(after[0])))
     return found
 
 
-FEWEST = 100
+FEWEST, SHARE_OF_ROWS = 100, 0.02
 
 
-def _worst(monitor: Monitor, known: Performance, whole: Sums) -> tuple[str, str, float] | None:
-    """The slice whose excess rose most, beyond chance, and by more than the whole's."""
-    overall = whole.excess / max(whole.labelled, 1) - known.excess
-    beyond = [each for each in _rises(known, whole, sliced(monitor, known)) if each[2] - 2 * each[3] > overall]
-    worst = max(beyond, key=lambda each: (each[2] - overall) * each[4] ** 0.5, default=None)
-    return None if worst is None else worst[:3]
+def _worst(monitor: Monitor, known: Performance, whole: Sums) -> Slice | None:
+    """The slice whose excess rose most beyond that of all, if one surely did."""
+    beyond = [each for each in _rises(known, whole, sliced(monitor, known)) if each.rise > 2 * each.error]
+    return max(beyond, key=lambda each: each.rise * each.rows**0.5, default=None)
 
 
 def _slices(monitor: Monitor, release: Release, known: Performance, whole: Sums) -> Seen:
-    """Slices whose loss rose, beyond what inputs explain: warn by `tolerance`, page by four times as much."""
+    """Slices whose loss rose more than that of all rows, beyond what inputs explain: warn by `tolerance`, page by four
+    times as much."""
     rises = _rises(known, whole, sliced(monitor, known))
     detail: dict[str, Any] = {"release": release.digest, "labelled": whole.labelled, "judged": len(rises)}
     if not rises:
@@ -273,19 +287,16 @@ def _slices(monitor: Monitor, release: Release, known: Performance, whole: Sums)
     budget = monitor.drift.false_alarms
     alpha = budget.count / max(budget.per / monitor.window, 1.0) / 20 / len(rises)
     z = float(-special.ndtri(min(alpha, 1e-3)))
-    bad = [
-        each for each in rises if each[2] - _rise(known, whole) >= monitor.slices.tolerance and each[2] > z * each[3]
-    ]
-    bad.sort(key=lambda each: -each[2])
+    bad = [each for each in rises if each.rise >= monitor.slices.tolerance and each.rise > z * each.error]
+    bad.sort(key=lambda each: -each.rise)
     detail["slices"] = [
-        {"column": column, "value": value, "rise": round(rise, 5), "rows": int(rows)}
-        for column, value, rise, _, rows in bad
+        {"column": each.column, "value": each.value, "rise": round(each.rise, 5), "rows": each.rows} for each in bad
     ]
     if not bad:
         return Seen("slices", "ok", f"none of {len(rises)} slices lost more than the rest", detail)
-    level: Level = "page" if bad[0][2] >= GRAVE * monitor.slices.tolerance else "warn"
-    told = ", ".join(f"{column} = {value} ({rise:+.3f} on {rows:.0f} rows)" for column, value, rise, _, rows in bad[:5])
-    return Seen("slices", level, f"the mean loss rose in {told}; of all rows by {_rise(known, whole):+.3f}", detail)
+    level: Level = "page" if bad[0].rise >= GRAVE * monitor.slices.tolerance else "warn"
+    told = ", ".join(f"{each.column} = {each.value} ({each.rise:+.3f} on {each.rows} rows)" for each in bad[:5])
+    return Seen("slices", level, f"the mean loss rose more than elsewhere in {told}", detail)
 
 
 def _rise(known: Performance, whole: Sums) -> float:

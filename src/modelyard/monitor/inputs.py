@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from modelyard.monitor import reference, segments
+from modelyard.monitor import reference, segments, served
 from modelyard.monitor.seen import Seen, unknown
 from modelyard.records import Release
 from modelyard.spec.types import Monitor
@@ -22,7 +22,7 @@ KINDS: dict[str, tuple[str, ...]] = {
 """The kinds of observation, and the kinds of finding that each is made of: every one has another cure."""
 SHOWN = 5
 SEVERE, HALF = 4, 0.5
-WEEK = timedelta(days=7)
+WEEK, DAY, HOUR = timedelta(days=7), timedelta(days=1), timedelta(hours=1)
 ALMOST = 1.1
 """A window this factor short of a known width still counts as one: its first or last hours may lack traffic."""
 
@@ -55,7 +55,8 @@ def look(store: Store, monitor: Monitor, now: datetime) -> list[Seen]:
 def _in_whole_weeks(store: Store, monitor: Monitor, release: Release, now: datetime) -> list[segments.Stretch]:
     """What the release answered in the window; of more than a week only whole weeks: ten days may hold four days of
     weekend."""
-    found = segments.stretches(store, monitor.deployment, release, now - monitor.window, now)
+    start = _steady(store, monitor, release, now)
+    found = segments.stretches(store, monitor.deployment, release, start, now)
     if not found:
         return found
     since = now - min(each.start for each in found)
@@ -63,6 +64,24 @@ def _in_whole_weeks(store: Store, monitor: Monitor, release: Release, now: datet
     if weeks == 0 or since == weeks * WEEK:
         return found
     return segments.stretches(store, monitor.deployment, release, now - weeks * WEEK, now)
+
+
+def _steady(store: Store, monitor: Monitor, release: Release, now: datetime) -> datetime:
+    """Since when, within the window, the release has had its present share of the traffic: days on which a canary had a
+    twentieth and days on which it has all make no fair week."""
+    start = now - monitor.window
+    hours = served.window(store, monitor.deployment, start, now)
+    days: dict[int, list[int]] = {}
+    for hour in hours:
+        day = days.setdefault(int((now - hour.start - HOUR) / DAY), [0, 0])
+        day[0] += hour.rows * (hour.release == release.digest)
+        day[1] += hour.rows
+    shares = {day: mine / all_rows for day, (mine, all_rows) in days.items() if all_rows}
+    if not shares:
+        return start
+    present = shares[min(shares)]
+    less = [day for day, share in shares.items() if share < present / 2]
+    return max(start, now - min(less) * DAY) if less else start
 
 
 def _days(span: timedelta) -> str:

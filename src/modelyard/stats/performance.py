@@ -39,7 +39,7 @@ class Performance:
 
     `excess` and `error`: the mean excess on unseen rows and its standard error; `spread` its deviation from row to
     row; `effect` how many rows count as one, since rows of one day or week err together; `metrics` each metric's value
-    and error; `slices` per column and slice (rows, mean loss, mean excess); `importance` how much the loss grows when a
+    and error; `slices` per column and slice (rows, summed loss and excess, design effect); `importance` how much the loss grows when a
     column is shuffled; `grid` inner edges by which scores are counted until their labels come.
     """
 
@@ -55,7 +55,7 @@ class Performance:
     bins: ErrorBins | None = None
     metrics: Mapping[str, tuple[float, float | None]] = field(default_factory=dict)
     cuts: Mapping[str, Cut] = field(default_factory=dict)
-    slices: Mapping[str, Sequence[tuple[float, float, float]]] = field(default_factory=dict)
+    slices: Mapping[str, Sequence[tuple[float, ...]]] = field(default_factory=dict)
     importance: Mapping[str, float] = field(default_factory=dict)
     grid: tuple[float, ...] = ()
 
@@ -70,9 +70,10 @@ class Performance:
         classes: Sequence[Any] = (),
         inputs: pa.Table | None = None,
         importance: Mapping[str, float] | None = None,
-        effect: float = 1.0,
+        also: tuple[Floats, Floats, pa.Table] | None = None,
     ) -> Performance:
-        """From unseen rows in order of time. `seconds`: their times since 1970; `effect`: the least design effect."""
+        """From unseen rows in order of time. `seconds`: their times since 1970. `also`: excess, times and inputs of more
+        rows (seen ones), which tell how rows of one day or week err together where unseen rows are of few weeks."""
         codes, p = metrics.encoded(task, y, p, classes)
         happened, score = reduced(task, codes, p)
         curve, bins, scale = Curve(), None, 1.0
@@ -84,7 +85,8 @@ class Performance:
         first = cls(task, len(codes), 0.0, 0.0, 0.0, 1.0, 1.0, scale, curve, bins)
         loss, expected = first.losses(happened, score)
         excess = loss - expected
-        known = max([effect, *(design_effect(excess, seconds, width) for width in (DAY, WEEK))])
+        groups = [(excess, seconds), *([also[:2]] if also else [])]
+        known = _effect(groups)
         spread = float(excess.std()) if len(excess) else 1.0
         cuts = _cuts(inputs)
         scores: dict[str, tuple[float, float | None]] = {}
@@ -104,7 +106,7 @@ class Performance:
             scores,
             cuts,
             {
-                name: by_slice(cut, inputs[name].combine_chunks(), loss, excess)
+                name: _with_effects(cut, name, inputs, (loss, excess, seconds), also)
                 for name, cut in cuts.items()
                 if inputs is not None and inputs.num_rows == len(loss)
             },
@@ -164,7 +166,7 @@ class Performance:
             ErrorBins(*(tuple(part) for part in data["bins"])) if data["bins"] else None,
             {name: (value[0], value[1]) for name, value in data["metrics"].items()},
             {name: Cut.from_json(cut) for name, cut in data["cuts"].items()},
-            {name: [(each[0], each[1], each[2]) for each in rows] for name, rows in data["slices"].items()},
+            {name: [tuple(each) for each in rows] for name, rows in data["slices"].items()},
             dict(sorted(data["importance"].items(), key=lambda each: -each[1])),
             tuple(data["grid"]),
         )
@@ -210,6 +212,32 @@ def by_slice(cut: Cut, array: pa.Array, loss: Floats, excess: Floats) -> list[tu
     parts = (np.ones(len(loss)), loss, excess)
     rows, losses, excesses = (np.bincount(place, weights=part, minlength=size) for part in parts)
     return [(float(a), float(b), float(c)) for a, b, c in zip(rows, losses, excesses, strict=True)]
+
+
+def _effect(groups: Sequence[tuple[Floats, Floats | None]]) -> float:
+    """The largest design effect over days and weeks of any of these rows."""
+    return max(design_effect(values, seconds, width) for values, seconds in groups for width in (DAY, WEEK))
+
+
+def _with_effects(
+    cut: Cut,
+    name: str,
+    inputs: pa.Table,
+    rows: tuple[Floats, Floats, Floats | None],
+    also: tuple[Floats, Floats, pa.Table] | None,
+) -> list[tuple[float, ...]]:
+    """`by_slice` of unseen rows, with each slice's design effect: rows of one weather come on the same days."""
+    loss, excess, seconds = rows
+    array = inputs[name].combine_chunks()
+    place = cut.place(array)
+    more = cut.place(also[2][name].combine_chunks()) if also else None
+    found: list[tuple[float, ...]] = []
+    for number, sums in enumerate(by_slice(cut, array, loss, excess)):
+        groups = [(excess[place == number], seconds[place == number] if seconds is not None else None)]
+        if also is not None and more is not None:
+            groups.append((also[0][more == number], also[1][more == number]))
+        found.append((*sums, round(_effect(groups), 3)))
+    return found
 
 
 def _scores(task: str, codes: Floats, p: Floats) -> dict[str, tuple[float, float | None]]:

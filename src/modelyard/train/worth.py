@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from modelyard.stats import metrics
-from modelyard.stats.performance import DAY, WEEK, Performance, design_effect, reduced
+from modelyard.stats.performance import Performance, reduced
 
 Predict = Callable[[pa.Table], np.ndarray]
 ROWS = 1_000
@@ -38,13 +38,14 @@ def performance(
     week err together.
     """
     first = Performance.of(task, y, unseen, seconds=_seconds(test, time), classes=classes)
-    effect = 1.0
+    also = None
     if seen is not None and time is not None:
         rows, labels, given = seen
         codes, scores = metrics.encoded(task, labels, given, classes)
         if len(codes) == rows.num_rows:
             loss, expected = first.losses(*reduced(task, codes, scores))
-            effect = max(design_effect(loss - expected, _seconds(rows, time), width) for width in (DAY, WEEK))
+            when = _seconds(rows, time)
+            also = None if when is None else (loss - expected, when, rows.select(list(inputs)))
     return Performance.of(
         task,
         y,
@@ -53,7 +54,7 @@ def performance(
         classes=classes,
         inputs=test.select(list(inputs)),
         importance=importance(first, test, y, predict, inputs, classes),
-        effect=effect,
+        also=also,
     )
 
 
