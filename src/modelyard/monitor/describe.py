@@ -21,6 +21,7 @@ from modelyard.spec.types import Monitor, Spec
 from modelyard.stats import Profile, arrow
 from modelyard.stats.changepoint import locate
 from modelyard.stats.distance import comparable
+from modelyard.stats.measured import MeasuredLayout
 from modelyard.stats.performance import Performance
 from modelyard.stats.profile import Column
 from modelyard.stats.tally import Tally, merge
@@ -178,6 +179,9 @@ def _direction(column: Column, window: Tally) -> np.ndarray | None:
 
 
 def _cells(column: Column, tally: Tally) -> np.ndarray:
+    if isinstance(column.layout, MeasuredLayout):
+        parts = [tally.parts[name].cells for name in column.layout.parts if name in tally.parts]
+        return np.append(np.concatenate(parts) if parts else np.zeros(0), tally.nulls)
     _, cells = comparable(column.layout, column.tally, tally)
     return np.append(cells, tally.nulls)
 

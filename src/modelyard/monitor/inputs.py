@@ -13,11 +13,11 @@ from modelyard.stats import ColumnResult, Profile, Verdict, compare, severity
 from modelyard.store import Store
 
 KINDS: dict[str, tuple[str, ...]] = {
-    "drift": ("distribution", "range", "unseen", "unit", "stuck", "precision"),
+    "drift": ("distribution", "range", "unseen", "unit", "stuck", "precision", "case", "recode"),
     "units": ("unit",),
     "missing": ("missing", "infinite"),
     "schema": ("schema",),
-    "duplicates": ("duplicates",),
+    "duplicates": ("duplicates", "replay"),
 }
 """The kinds of observation, and the kinds of finding that each is made of: every one has another cure."""
 SHOWN = 5
