@@ -77,7 +77,7 @@ def _in_texts(objects: list[dict[str, Any]]) -> tuple[int, int]:
     return together.count(":"), together.count("[") + together.count("{")
 
 
-def _careful(body: bytes, nan: bool) -> Any:
+def _careful(body: bytes, nan: bool = False) -> Any:
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError:
