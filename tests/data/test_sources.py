@@ -57,6 +57,7 @@ def test_what_only_looks_like_a_number_or_date_stays_text(yard, value):
 
 def test_a_date_format_that_fits_alone_is_read_and_an_ambiguous_one_is_not(yard):
     assert yard.source("d\n25/12/2024\n01/02/2024\n")[0]["d"] in (date(2024, 12, 25), date(2024, 2, 1))
+    assert yard.source("d\nJan 5 2024\nFeb 12 2024\n")[0]["d"] in (date(2024, 1, 5), date(2024, 2, 12))
     assert yard.source("d\n05/12/2024\n01/02/2024\n")[0]["d"] == "01/02/2024"
     assert "strptime(d, '%d/%m/%Y')" in " ".join(yard.build("kept").body["warnings"])
 
@@ -205,6 +206,21 @@ class TestGlobs:
         with pytest.raises(DataError, match=r"2\.csv: the column 'a' is string here and integer in 1\.csv.*types"):
             self.build(yard, files)
         assert self.build(yard, files, types={"a": "string"})[1] == [{"a": "1"}, {"a": "many"}]
+
+    @pytest.mark.parametrize("declared", [{}, {"types": {"d": "timestamp"}}])
+    def test_dates_in_doubt_are_read_as_in_the_files_without_doubt(self, yard, declared):
+        files = {"months/1.csv": "d,a\n1/25/2011 8:26,1\n", "months/2.csv": "d,a\n2/9/2011 12:50,2\n"}
+        _, rows = self.build(yard, files, time="d", **declared)
+        assert [row["d"] for row in rows] == [
+            datetime(2011, 1, 25, 8, 26, tzinfo=UTC),
+            datetime(2011, 2, 9, 12, 50, tzinfo=UTC),
+        ]
+
+    def test_dates_in_doubt_in_every_file_are_not_guessed(self, yard):
+        files = {"months/1.csv": "d\n1/2/2011\n", "months/2.csv": "d\n2/9/2011\n"}
+        assert self.build(yard, files)[1] == [{"d": "1/2/2011"}, {"d": "2/9/2011"}]
+        with pytest.raises(DataError, match="its dates fit %d/%m/%Y and %m/%d/%Y"):
+            self.build(yard, files, types={"d": "date"})
 
     def test_a_file_of_the_future_does_not_stop_the_past(self, yard, at):
         files = {"months/1.csv": "t,a\n2024-01-01,1\n", "months/2.csv": "t,a\n2024-02-01,many\n"}

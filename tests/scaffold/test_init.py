@@ -96,6 +96,38 @@ def test_what_gives_the_target_away_is_left_out_and_said(tmp_path):
     assert "almost without error" in (directory / "yard.yaml").read_text()
 
 
+def test_two_columns_that_make_the_target_together_are_left_out(tmp_path):
+    casual, members = [n % 37 for n in range(ROWS)], [n * 7 % 101 for n in range(ROWS)]
+    columns = visits(casual=casual, members=members, rented=[a + b for a, b in zip(casual, members, strict=True)])
+    directory, spec = made(tmp_path, columns, target="rented")
+    assert set(spec.models["rented"].exclude) == {"casual", "members"}
+    assert "casual + members is rented" in (directory / "yard.yaml").read_text()
+
+
+def test_what_numbers_the_rows_or_tells_the_year_is_no_input(tmp_path):
+    columns = {"instant": list(range(1, ROWS + 1)), **visits(yr=[0] * 248 + [1] * 152, n=list(range(ROWS)))}
+    del columns["visit_id"]
+    start = datetime(2011, 4, 28)
+    columns["visited_at"] = [(start + timedelta(days=n)).isoformat() for n in range(ROWS)]
+    _, spec = made(tmp_path, columns)
+    assert spec.datasets["table_rows"].key == ("instant",)
+    assert set(spec.models["bought"].exclude) == {"yr", "n"}
+
+
+def test_a_first_fit_that_is_no_good_makes_no_bound_that_fails(tmp_path):
+    columns = visits(level=[n / 10 + float(CHANCE.normal()) for n in range(ROWS)])
+    _, spec = made(tmp_path, columns, target="level")
+    assert [check.severity for check in spec.models["level"].checks if check.metric] == ["warn"]
+
+
+def test_rare_rows_are_watched_in_wide_windows(tmp_path):
+    columns = visits()
+    columns["visited_at"] = [f"{2000 + n // 12}-{1 + n % 12:02}-01" for n in range(ROWS)]
+    directory, spec = made(tmp_path, columns)
+    assert spec.monitors["bought-health"].min_rows == 50
+    assert "weekday" not in (directory / "sql/table_rows.sql").read_text()  # every month begins on another one
+
+
 def test_times_that_come_later_are_not_taken_for_the_time(tmp_path):
     columns = {"closed_at": ["2024-05-01"] * 200 + ["2024-06-01"] * 200, **visits()}
     _, spec = made(tmp_path, columns)

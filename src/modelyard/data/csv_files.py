@@ -27,7 +27,7 @@ from modelyard.errors import DataError
 from modelyard.features.sql import text
 from modelyard.spec.types import Source
 
-_LAYOUT = 1
+_LAYOUT = 2
 _KEEP_SECONDS = 86_400
 _DELIMITERS = ",;\t|"
 _HEADER_BYTES = 1 << 20
@@ -35,11 +35,15 @@ _HEADER_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class Parsed:
-    """A CSV file as Parquet: `path`, its `columns` (name to DuckDB's type, `"NULL"` without any value), `rows`."""
+    """A CSV file as Parquet: `path`, its `columns` (name to DuckDB's type, `"NULL"` without any value), `rows`.
+
+    `dates` as `csv_types.Typed` has them.
+    """
 
     path: Path
     columns: dict[str, str]
     rows: int
+    dates: dict[str, dict[str, str]]
     warnings: tuple[str, ...]
 
 
@@ -63,7 +67,7 @@ def parse(connection: duckdb.DuckDBPyConnection, path: Path, source: Source, *, 
         _clean(shelf)
         _convert(connection, path, source, place, where=where)
     known = json.loads(facts.read_text())
-    return Parsed(place.with_suffix(".parquet"), known["columns"], known["rows"], tuple(known["warnings"]))
+    return Parsed(place.with_suffix(".parquet"), known["columns"], known["rows"], known["dates"], tuple(known["warnings"]))
 
 
 def _convert(connection: duckdb.DuckDBPyConnection, path: Path, source: Source, place: Path, *, where: str) -> None:
@@ -77,7 +81,7 @@ def _convert(connection: duckdb.DuckDBPyConnection, path: Path, source: Source, 
         select = f"SELECT {csv_types.read(names, typed)} FROM {relation}"
         connection.execute(f"COPY ({select}) TO {text(str(temporary))} (FORMAT parquet)")
     columns = {name: typed.readings[name].kind for name in names}
-    facts = {"columns": columns, "rows": typed.rows, "warnings": [*warnings, *typed.warnings]}
+    facts = {"columns": columns, "rows": typed.rows, "dates": typed.dates, "warnings": warnings}
     os.replace(temporary, place.with_suffix(".parquet"))
     temporary.write_text(json.dumps(facts))
     os.replace(temporary, place.with_suffix(".json"))

@@ -30,10 +30,14 @@ class Reading:
     note: str = ""
 
 
+_DIGITS, _MONTH = "[0-9]{1,2}[./-][0-9]{1,2}[./-]", "([0-9]{1,2}[ -])?[A-Z][a-z]{2}[ -][0-9]"
+
+
 def _format(pattern: str, kind: str) -> Reading:
     value = f"try_strptime({{c}}, '{pattern}')"
     # CASE, not AND: only text that looks like a date is worth the parsing.
-    fits = f"CASE WHEN regexp_matches({{c}}, '^[0-9]{{1,2}}[./-][0-9]{{1,2}}[./-]') THEN {value} IS NOT NULL ELSE false END"
+    like = _MONTH if "%b" in pattern else _DIGITS
+    fits = f"CASE WHEN regexp_matches({{c}}, '^{like}') THEN {value} IS NOT NULL ELSE false END"
     return Reading(kind, fits, f"CAST({value} AS {kind})", note=pattern)
 
 
@@ -49,7 +53,10 @@ _NUMBER = Reading(
 )
 _DATES = (
     Reading("DATE", "TRY_CAST({c} AS DATE) IS NOT NULL AND length(trim({c})) <= 10", "CAST({c} AS DATE)"),
-    *(_format(pattern, "DATE") for pattern in ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y")),
+    *(
+        _format(pattern, "DATE")
+        for pattern in ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%b %d %Y", "%d %b %Y", "%d-%b-%Y")
+    ),
 )
 _TIMES = (
     Reading(
@@ -90,11 +97,14 @@ _DECLARED: dict[str, tuple[Reading, ...]] = {
 
 @dataclass
 class Typed:
-    """The way each column is read, and what a person should know about it."""
+    """The way each column is read, and what a person should know about it.
+
+    `dates` are columns of dates: the formats that fit all their values, with the type; with several the column is text.
+    """
 
     readings: dict[str, Reading]
     rows: int
-    warnings: list[str] = field(default_factory=list)
+    dates: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
 def infer(
@@ -125,10 +135,6 @@ def infer(
                 hint="Declare another type, or add the texts that mean missing to `nulls`.",
             )
         typed.readings[column] = _NOTHING if misfits[column, None] == 0 else _best(column, fitting, typed)
-        if declared.get(column) in ("date", "timestamp") and typed.readings[column] is _TEXT:
-            raise DataError(
-                typed.warnings[-1], where=where, hint="Declare it as string, and read it with strptime in SQL."
-            )
     return typed
 
 
@@ -136,13 +142,11 @@ def _best(column: str, fitting: list[Reading], typed: Typed) -> Reading:
     """The first reading that fits, unless it is one of several formats of a date."""
     if not fitting:
         return _TEXT
-    same = [r for r in fitting if r.note and r.kind == fitting[0].kind]
-    if fitting[0].note and len(same) > 1:
-        typed.warnings.append(
-            f"{column!r} stays text: its dates fit {same[0].note} and {same[1].note}; name the format with"
-            f" strptime({column}, '{same[0].note}') in SQL"
-        )
-        return _TEXT
+    if fitting[0].note:
+        same = {r.note: r.kind for r in fitting if r.note and r.kind == fitting[0].kind}
+        typed.dates[column] = same
+        if len(same) > 1:
+            return _TEXT
     return fitting[0]
 
 

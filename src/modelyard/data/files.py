@@ -1,14 +1,15 @@
 """The files of a source, their columns, and what happens when these change from one file to the next.
 
 Files are read in the order of their names. A column that a later file adds is null in the earlier ones; one
-that a later file lacks, or holds with another type, stops the reading, unless `types` declares it.
+that a later file lacks, or holds with another type, stops the reading, unless `types` declares it. Dates that could be
+read day or month first are read as in the files that leave no doubt; where none does, they stay text.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import duckdb
 
 from modelyard.data import csv_files, duck, kinds
 from modelyard.errors import DataError
-from modelyard.features.sql import identifier
+from modelyard.features.sql import identifier, text
 from modelyard.spec.types import Source
 
 _DECLARED = {
@@ -34,13 +35,18 @@ _PANDAS_INDEX = re.compile(r"__index_level_\d+__")
 
 @dataclass(frozen=True)
 class File:
-    """One file: `label` names it in messages, `readable` is what DuckDB reads, `columns` name to DuckDB's type."""
+    """One file: `label` names it in messages, `readable` is what DuckDB reads, `columns` name to DuckDB's type.
+
+    `dates` are the formats that fit columns of dates, with the type; `formats` say how such columns of text are read.
+    """
 
     label: str
     readable: str
     columns: dict[str, str]
     csv: bool
     warnings: tuple[str, ...] = ()
+    dates: dict[str, dict[str, str]] = field(default_factory=dict)
+    formats: dict[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -62,7 +68,7 @@ def open_file(connection: duckdb.DuckDBPyConnection, path: Path, source: Source,
         )
     if csv_files.is_csv(path):
         parsed = csv_files.parse(connection, path, source, cache=cache, where=label)
-        return File(label, str(parsed.path), parsed.columns, True, parsed.warnings)
+        return File(label, str(parsed.path), parsed.columns, True, parsed.warnings, parsed.dates)
     if path.suffix.lower() != ".parquet":
         raise DataError("the kind of file is not known", where=label, hint="Use .csv, .csv.gz, .csv.zip or .parquet.")
     if path.stat().st_size == 0:
@@ -83,6 +89,7 @@ class Union:
 
 def unite(connection: duckdb.DuckDBPyConnection, files: Sequence[File], source: Source, *, where: str) -> Union:
     """Read `files` (of one source, in order) as one table. DataError when their columns cannot be reconciled."""
+    files = _agreed(files, source)
     columns = _reconciled(connection, files, source)
     _check_declared(columns, source, where=where)
     warnings = [*(f"{file.label}: {warning}" for file in files for warning in file.warnings), *_added(files, columns)]
@@ -103,9 +110,38 @@ def _select(file: File, wanted: dict[str, str], source: Source) -> str:
     for column, to in wanted.items():
         kind = file.columns.get(column)
         name = identifier(column)
-        value = f"CAST(NULL AS {to})" if kind is None else kinds.cast(name, kind, to=to, timezone=source.timezone)
+        read = f"CAST(strptime({name}, {text(file.formats[column])}) AS {kind})" if column in file.formats else name
+        value = f"CAST(NULL AS {to})" if kind is None else kinds.cast(read, kind, to=to, timezone=source.timezone)
         parts.append(value if value == name else f"{value} AS {name}")
     return ", ".join(parts)
+
+
+def _agreed(files: Sequence[File], source: Source) -> list[File]:
+    """The files, with dates that fit several formats read by the one that fits in every file; else they warn."""
+    fitting: dict[str, list[dict[str, str]]] = {}
+    for file in files:
+        for column, formats in file.dates.items():
+            fitting.setdefault(column, []).append(formats)
+    sure = {
+        column: each[0] for column, every in fitting.items() if len(each := [f for f in every[0] if all(f in o for o in every)]) == 1
+    }
+    return [_dated(file, sure, source) for file in files]
+
+
+def _dated(file: File, sure: dict[str, str], source: Source) -> File:
+    doubtful = {column: formats for column, formats in file.dates.items() if file.columns[column] == "VARCHAR"}
+    columns, formats, warnings = dict(file.columns), {}, list(file.warnings)
+    for column, fitting in doubtful.items():
+        if column in sure:
+            formats[column], columns[column] = sure[column], fitting[sure[column]]
+            continue
+        one, other = list(fitting)[:2]
+        said = f"its dates fit {one} and {other}; name the format with strptime({column}, '{one}') in SQL"
+        if source.types.get(column) in ("date", "timestamp"):
+            hint = "Declare it as string, and read it with strptime in SQL."
+            raise DataError(f"{column!r} cannot be read: {said}", where=file.label, hint=hint)
+        warnings.append(f"{column!r} stays text: {said}")
+    return replace(file, columns=columns, formats=formats, warnings=tuple(warnings))
 
 
 def _reconciled(connection: duckdb.DuckDBPyConnection, files: Sequence[File], source: Source) -> dict[str, str]:

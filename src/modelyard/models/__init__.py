@@ -6,12 +6,6 @@
 
 from __future__ import annotations
 
-import os
-
-# Threads of OpenMP wait for each other by spinning, which on a machine that others use too makes a fit of one second
-# take a minute. Read when the library loads, so it is said before anything loads it; child processes inherit it.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
 from modelyard.models.artefact import load, save
 from modelyard.models.baseline import Baseline
 from modelyard.models.compiled import compile, warm

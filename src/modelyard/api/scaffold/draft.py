@@ -58,6 +58,8 @@ def draft(table: Table, *, target: str, time: str | None, project: str, stem: st
     sample = _sample(table, goal, found, inputs)
     scores = _quietly(trial.alone, sample, inputs, goal)
     excluded |= {one.column: _gives_away(one, goal) for one in scores if one.score >= trial.SURE}
+    for one, other, sign in trial.together(sample, [name for name in inputs if name not in excluded], goal):
+        excluded |= dict.fromkeys((one, other), f"{one} {sign} {other} is {goal.target}: surely only known afterwards")
     inputs = [name for name in inputs if name not in excluded]
     if not inputs:
         raise DataError("no column is left to predict from", where=table.where, hint=_reasons(excluded))
@@ -73,7 +75,7 @@ def draft(table: Table, *, target: str, time: str | None, project: str, stem: st
         goal=goal,
         time=found,
         key=key,
-        pace=_pace(found),
+        pace=_pace(found, table.rows),
         columns=table.columns,
         inputs=tuple(inputs),
         excluded=excluded,
@@ -132,7 +134,7 @@ def _groups(table: Table, time: Time | None, left: list[Alone]) -> tuple[str, ..
 def _both_sides(table: Table, goal: Goal, time: Time) -> bool:
     """Whether the newest part of the rows, which a model is judged on, has labels of more than one kind."""
     y = identifier(goal.target)
-    cut = f"TIMESTAMPTZ {text((time.end - _pace(time).test).isoformat(sep=' '))}"
+    cut = f"TIMESTAMPTZ {text((time.end - _pace(time, table.rows).test).isoformat(sep=' '))}"
     found = table.row(
         f"SELECT count(DISTINCT y) FILTER (t < {cut}) AS before, count(DISTINCT y) FILTER (t >= {cut}) AS after,"
         f" count(y) FILTER (t >= {cut}) AS rows FROM (SELECT {time.sql} AS t, {y} AS y FROM {{t}})"
@@ -142,8 +144,10 @@ def _both_sides(table: Table, goal: Goal, time: Time) -> bool:
     return found["before"] >= wanted and found["after"] >= 2 and found["rows"] >= 20
 
 
-def _pace(time: Time | None) -> Pace:
-    return pace(time.span, time.last_fifth) if time else pace(timedelta(days=365), timedelta(days=73))
+def _pace(time: Time | None, rows: int) -> Pace:
+    if time is None:  # nothing tells how fast rows will come
+        return pace(timedelta(days=365), timedelta(days=73), rows=100_000)
+    return pace(time.span, time.last_fifth, rows)
 
 
 def _allowed(table: Table, left: list[Alone]) -> dict[str, list[Any]]:

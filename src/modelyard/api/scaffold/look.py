@@ -57,6 +57,11 @@ class Column:
         """Whether every row has a value of its own."""
         return self.present == self.rows == self.distinct
 
+    @property
+    def counts(self) -> bool:
+        """Whether it numbers the rows without a gap."""
+        return self.unique and self.kind == "integer" and self.rows > 20 and self.high - self.low + 1 == self.rows
+
 
 @dataclass(frozen=True)
 class Table:

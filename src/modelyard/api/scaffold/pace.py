@@ -11,6 +11,8 @@ _ROUND = (
     90 * _DAY, 180 * _DAY, 365 * _DAY,
 )  # fmt: skip
 
+ENOUGH = 250
+
 
 @dataclass(frozen=True)
 class Pace:
@@ -21,23 +23,32 @@ class Pace:
     window: timedelta
     schedule: timedelta
     cooldown: timedelta
+    min_rows: int | None = None
 
 
-def pace(span: timedelta, last_fifth: timedelta) -> Pace:
-    """Durations for rows over `span`, of which the newest fifth came in `last_fifth`.
+def pace(span: timedelta, last_fifth: timedelta, rows: int) -> Pace:
+    """Durations for `rows` over `span`, of which the newest fifth came in `last_fifth`.
 
-    >>> pace(timedelta(days=365), timedelta(days=70))
+    Windows are wide enough to judge what comes in them; `min_rows` is set where no bearable width has 250 rows.
+
+    >>> pace(timedelta(days=365), timedelta(days=70), 20_000)
     Pace(test=datetime.timedelta(days=56), every=datetime.timedelta(days=1), window=datetime.timedelta(days=7), \
-schedule=datetime.timedelta(days=28), cooldown=datetime.timedelta(days=7))
+schedule=datetime.timedelta(days=28), cooldown=datetime.timedelta(days=7), min_rows=None)
+    >>> pace(timedelta(days=365), timedelta(days=70), 1500).window.days, pace(timedelta(days=1461), _DAY, 1461).min_rows
+    (63, 58)
     """
     every = min(max(_nearest(span / 300), _HOUR), 7 * _DAY)
     schedule = max(_nearest(span / 13), 4 * every)
+    windows = [7 * every * times for times in (1, 2, 4, 9) if times == 1 or 7 * every * times <= span / 5]
+    window = next((width for width in windows if rows * (width / span) >= ENOUGH), windows[min(1, len(windows) - 1)])
+    expected = rows * (window / span)
     return Pace(
         test=_nearest(last_fifth),
         every=every,
-        window=7 * every,
+        window=window,
         schedule=schedule,
         cooldown=max(every, _nearest(schedule / 4)),
+        min_rows=None if expected >= ENOUGH else max(50, int(expected * 0.6)),
     )
 
 

@@ -110,11 +110,13 @@ def _model_checks(goal: Goal, tried: Trial | None) -> list[str]:
     metric = "rmse" if goal.task == "regression" else "log_loss"
     sanity, floor = METRIC[goal.task], {"roc_auc": 0.5, "accuracy": 0.0, "r2": 0.0}[METRIC[goal.task]]
     clear = tried is not None and tried.margin >= CLEAR
-    if tried is not None and tried.reached > floor:
+    sane = tried is not None and tried.reached > floor
+    if tried is not None and sane:
         floor = round(floor + (tried.reached - floor) / 2, 2)
-    severity = "" if clear else ", severity: warn"
+    warn = ", severity: warn"
+    severity = "" if clear else warn
     return [
-        f"{{metric: {{name: {sanity}, min: {floor:g}}}{severity}}}",
+        f"{{metric: {{name: {sanity}, min: {floor:g}}}{'' if clear and sane else warn}}}",
         f"{{better_than: {{release: baseline, metric: {metric}, by: {'1%' if clear else '0%'}}}{severity}}}",
         f"{{better_than: {{release: champion, metric: {metric}, by: -2%}}}}",
     ]

@@ -141,7 +141,8 @@ def key(columns: Iterable[Column], taken: set[str]) -> str | None:
         (not _KEY_HINT.search(column.name), place, column.name)
         for place, column in enumerate(columns)
         if column.unique and column.kind in ("integer", "string") and column.name not in taken and column.rows > 1
-        if _KEY_HINT.search(column.name) or (place == 0 and column.kind == "string" and column.length <= 64)
+        if _KEY_HINT.search(column.name)
+        or (place == 0 and (column.counts or (column.kind == "string" and column.length <= 64)))
     ]
     return min(found)[2] if found else None
 
@@ -163,6 +164,8 @@ def unfit(column: Column) -> str | None:
     named = bool(_KEY_HINT.search(column.name))
     if column.kind == "integer" and column.unique and named:
         return "an identifier, which would be learnt by heart"
+    if column.counts:
+        return "a number of the row, which would be learnt by heart"
     if named and column.kind in ("integer", "string") and column.distinct > max(100, 0.02 * column.present):
         return "an identifier, which would be learnt by heart"
     return None

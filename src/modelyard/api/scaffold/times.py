@@ -57,13 +57,15 @@ def find(table: Table, target: str, given: str | None) -> Time | None:
         return None
     sql = moment(f"({computed})", "DATE", role="time", timezone="UTC", where="")
     time = _time(table, COMPOSED, computed, sql, target)
-    return replace(time, told=(year, month) if time.span < _TWO_YEARS else (year,)) if time else None
+    if time is None:
+        return None
+    return replace(time, told=tuple(dict.fromkeys((year, *((month,) if time.span < _TWO_YEARS else ()), *time.told))))
 
 
 def _time(table: Table, column: str, computed: str | None, sql: str, target: str) -> Time | None:
     found = table.row(
         f"SELECT min(t) AS low, max(t) AS high, to_timestamp(quantile_cont(epoch(t), 0.8)) AS late, count(t) AS rows,"
-        f" count(DISTINCT hour(t)) AS hours FROM (SELECT {sql} AS t, {identifier(target)} AS y FROM {{t}}) WHERE y IS NOT NULL"
+        f" count(DISTINCT hour(t)) AS hours, count(DISTINCT day(t)) AS days, count(DISTINCT month(t)) AS months FROM (SELECT {sql} AS t, {identifier(target)} AS y FROM {{t}}) WHERE y IS NOT NULL"
     )
     low, high = found["low"], found["high"]
     if not found["rows"] or not isinstance(low, datetime) or not isinstance(high, datetime) or low == high:
@@ -74,12 +76,31 @@ def _time(table: Table, column: str, computed: str | None, sql: str, target: str
     derived = {}
     if found["hours"] != 1:
         derived["hour_of_day"] = f"hour({read})"
-    if high - low >= 3 * _DAY:
+    if high - low >= 3 * _DAY and found["days"] > 1:
         derived["weekday"] = f"isodow({read})"
-    if high - low >= _TWO_YEARS:
+    if high - low >= _TWO_YEARS and found["months"] > 1:
         derived["month_of_year"] = f"month({read})"
     free = {name: value for name, value in derived.items() if name not in table.columns}
-    return Time(column, computed, sql, low, high, max(high - late, timedelta(hours=1)), free)
+    told = _told(table, sql, {target, column}, months=high - low < _TWO_YEARS)
+    return Time(column, computed, sql, low, high, max(high - late, timedelta(hours=1)), free, told)
+
+
+def _told(table: Table, sql: str, taken: set[str], *, months: bool) -> tuple[str, ...]:
+    """Columns that stand for the year of the row's time, or in less than two years for its month, under any name."""
+    few = [c.name for c in table.columns.values() if c.name not in taken and 2 <= c.distinct <= 200 and not c.missing]
+    parts = {"year": "year(t)"} | ({"month": "month(t)"} if months else {})
+    if not few:
+        return ()
+    asked = [f"count(DISTINCT {part}) AS {word}" for word, part in parts.items()]
+    for number, name in enumerate(few):
+        pairs = (f"count(DISTINCT ({identifier(name)}, {part})) AS {word}{number}" for word, part in parts.items())
+        asked += [*pairs, f"count(DISTINCT {identifier(name)}) AS own{number}"]
+    found = table.row(f"SELECT {', '.join(asked)} FROM (SELECT *, {sql} AS t FROM {{t}})")
+    return tuple(
+        name
+        for number, name in enumerate(few)
+        if any(found[word] == found[f"{word}{number}"] == found[f"own{number}"] >= 2 for word in parts)
+    )
 
 
 def composed(columns: Mapping[str, Column], target: str) -> tuple[str, str, str] | None:

@@ -64,6 +64,37 @@ def alone(table: pa.Table, inputs: Sequence[str], goal: Goal) -> list[Alone]:
     return sorted(scored, key=lambda one: -one.score)
 
 
+def together(table: pa.Table, inputs: Sequence[str], goal: Goal) -> list[tuple[str, str, str]]:
+    """Pairs of number columns whose sum, difference, product or quotient is the target in practically every row."""
+    if goal.task != "regression" or len(table) < 20:
+        return []
+    y = floats(table.column(goal.target))
+    values = {name: floats(table.column(name)) for name in inputs if _is_number(table.column(name).type)}
+    names, found = list(values)[:60], []
+    with np.errstate(all="ignore"):
+        for place, one in enumerate(names):
+            for other in names[place + 1 :]:
+                found += [(a, b, sign) for a, b, sign in _ways(one, other) if _same(_SIGNS[sign](values[a], values[b]), y)]
+    return found
+
+
+_SIGNS = {"+": np.add, "-": np.subtract, "*": np.multiply, "/": np.divide}
+
+
+def _ways(one: str, other: str) -> list[tuple[str, str, str]]:
+    return [(one, other, "+"), (one, other, "*"), *((a, b, s) for a, b in ((one, other), (other, one)) for s in "-/")]
+
+
+def _same(made: np.ndarray, y: np.ndarray) -> bool:
+    """Whether both agree up to rounding; a hundred rows are looked at first."""
+    near = np.isclose(made[:100], y[:100], rtol=1e-3, atol=1e-9)
+    return bool(near.mean() > 0.9 and np.isclose(made, y, rtol=1e-3, atol=1e-9).mean() > 0.98)
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
+
+
 def _alone(values: pa.ChunkedArray, y: np.ndarray, half: np.ndarray, goal: Goal) -> float:
     x = _as_numbers(values, y, half, goal)[:, None]
     leaf = max(5, int(half.sum() / 500))
