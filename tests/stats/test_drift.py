@@ -188,3 +188,10 @@ def test_values_that_lie_close_together_may_move_by_little():
     slight = verdict(np.where(busy, sales, sales + 6))
     assert slight.psi > 1 and slight.verdict == "info"
     assert verdict(np.where(busy, sales * 1.2, sales)).verdict in ("warn", "page")
+
+
+def test_equal_answers_of_a_model_are_no_value_that_got_stuck():
+    rng = np.random.default_rng(9)
+    reference = Profile.of(pa.table({"prediction": rng.random(20_000)}), computed=["prediction"])
+    served = np.where(rng.random(5_000) < 0.03, 0.987, rng.random(5_000))  # many rows in one leaf
+    assert worst(compare(reference, Profile.of(pa.table({"prediction": served}), reference))) in ("ok", "info")

@@ -67,7 +67,9 @@ def parse(connection: duckdb.DuckDBPyConnection, path: Path, source: Source, *, 
         _clean(shelf)
         _convert(connection, path, source, place, where=where)
     known = json.loads(facts.read_text())
-    return Parsed(place.with_suffix(".parquet"), known["columns"], known["rows"], known["dates"], tuple(known["warnings"]))
+    return Parsed(
+        place.with_suffix(".parquet"), known["columns"], known["rows"], known["dates"], tuple(known["warnings"])
+    )
 
 
 def _convert(connection: duckdb.DuckDBPyConnection, path: Path, source: Source, place: Path, *, where: str) -> None:

@@ -123,7 +123,9 @@ def _agreed(files: Sequence[File], source: Source) -> list[File]:
         for column, formats in file.dates.items():
             fitting.setdefault(column, []).append(formats)
     sure = {
-        column: each[0] for column, every in fitting.items() if len(each := [f for f in every[0] if all(f in o for o in every)]) == 1
+        column: each[0]
+        for column, every in fitting.items()
+        if len(each := [f for f in every[0] if all(f in o for o in every)]) == 1
     }
     return [_dated(file, sure, source) for file in files]
 

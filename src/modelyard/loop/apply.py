@@ -117,8 +117,9 @@ def run(work: Work, step: Step) -> None:
     try:
         says = _do(work, step)
     except YardError as error:
-        work.results[entity] = Result(entity, "failed", str(error), error)
-        work.yard.progress(f"{entity}: {error}")
+        says = str(error).removeprefix(f"{entity}: ")
+        work.results[entity] = Result(entity, "failed", says, error)
+        work.yard.progress(f"{entity}: {says}")
         return
     work.results[entity] = Result(entity, "done", says)
     if says:
@@ -176,7 +177,8 @@ def build_table(work: Work, entity: str) -> str:
     rows = version.body["rows"]
     if before is not None and before.digest == version.digest:
         return f"unchanged, {rows:,} rows"
-    for warning in version.body.get("warnings", ()):
+    told = before.body.get("warnings", ()) if before is not None else ()
+    for warning in (each for each in version.body.get("warnings", ()) if each not in told):
         yard.progress(f"{entity}: warning: {warning}")
     return f"version {version.number}, {rows:,} rows"
 

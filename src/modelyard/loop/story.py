@@ -27,6 +27,8 @@ KINDS = {
     "request.webhook": "trigger",
     "reaction.done": "reaction",
     "reaction.refused": "reaction",
+    "request.refused": "refused",
+    "request.failed": "failed",
     "monitor.alarmed": "alert",
     "message.sent": "message",
 }

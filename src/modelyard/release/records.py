@@ -41,7 +41,7 @@ def refusal(entity: str, verdicts: Sequence[Verdict]) -> CheckFailed:
     return CheckFailed(
         "; ".join(each.says for each in verdicts) or "a check was not passed.",
         where=entity,
-        hint="What serves stays as it is.",
+        hint="It is not released; what serves stays as it is.",
     )
 
 

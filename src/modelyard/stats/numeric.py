@@ -67,8 +67,8 @@ def layout(values: arrow.Floats, kind: Kind, *, computed: bool = False) -> Numbe
     """Divide the number line by a reference's values (n,).
 
     `computed`: they are a model's answers. That two are exactly alike says nothing (leaves of trees), nor does a step
-    from one to its close neighbour: no value has a cell of its own, and no bin is narrower than a tenth of a (robust)
-    standard deviation.
+    from one to its close neighbour: no value has a cell of its own, no bin is narrower than a tenth of a (robust)
+    standard deviation, and a heap is no news.
     """
     finite = values[np.isfinite(values)]
     if len(finite) == 0:
@@ -84,7 +84,7 @@ def layout(values: arrow.Floats, kind: Kind, *, computed: bool = False) -> Numbe
         edges = _apart(edges, NARROWEST * _scale(finite))
     buckets = np.bincount(_buckets(hashing.numbers(finite)), minlength=BUCKETS)
     tolerance = 5 * np.sqrt(len(finite) / BUCKETS) + 0.25 * len(finite) / BUCKETS
-    smooth = len(finite) >= 200 and bool(np.abs(buckets - len(finite) / BUCKETS).max() <= tolerance)
+    smooth = not computed and len(finite) >= 200 and bool(np.abs(buckets - len(finite) / BUCKETS).max() <= tolerance)
     clipped = np.clip(finite, -FAR, FAR)
     spread = float(clipped.std())
     center = float(clipped.mean())

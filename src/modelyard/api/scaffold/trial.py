@@ -74,7 +74,9 @@ def together(table: pa.Table, inputs: Sequence[str], goal: Goal) -> list[tuple[s
     with np.errstate(all="ignore"):
         for place, one in enumerate(names):
             for other in names[place + 1 :]:
-                found += [(a, b, sign) for a, b, sign in _ways(one, other) if _same(_SIGNS[sign](values[a], values[b]), y)]
+                found += [
+                    (a, b, sign) for a, b, sign in _ways(one, other) if _same(_SIGNS[sign](values[a], values[b]), y)
+                ]
     return found
 
 
