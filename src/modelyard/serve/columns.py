@@ -60,6 +60,21 @@ def typed(raw: Raw, kind: str, *, coerce: bool = False) -> Column:
     return _coerced(raw, kind) if coerce else _one_by_one(raw, _VALUE[kind], TYPES[kind])
 
 
+_YEAR_1, _YEAR_10000 = -719_162, 2_932_897
+_PER_DAY = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
+
+
+def outside_calendar(times: pa.ChunkedArray) -> list[int]:
+    """Rows, at most `MOST_FAULTS`, of timestamps or dates that lie outside of the years 1 to 9999."""
+    per_day = _PER_DAY[times.type.unit] if pa.types.is_timestamp(times.type) else 1
+    numbers = times.cast(pa.int64() if pa.types.is_timestamp(times.type) else pa.int32())
+    lowest, highest = max(_YEAR_1 * per_day, -(2**63)), min(_YEAR_10000 * per_day, 2**63) - 1
+    wide = numbers.cast(pa.int64())
+    outside = pc.or_(pc.less(wide, lowest), pc.greater(wide, highest))
+    found = np.flatnonzero(pc.fill_null(outside, False).to_numpy(zero_copy_only=False))
+    return [int(row) for row in found[:MOST_FAULTS]]
+
+
 def absent(kind: str, rows: int) -> pa.Array:
     """A column that the request does not have: all null."""
     return pa.nulls(rows, TYPES[kind])

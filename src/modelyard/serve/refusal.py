@@ -12,6 +12,7 @@ TITLES = {
     400: "The request cannot be read",
     404: "Not found",
     405: "Method not allowed",
+    406: "No acceptable form of the answer",
     408: "The request took too long to arrive",
     409: "Conflict with an earlier request",
     413: "Too large",
