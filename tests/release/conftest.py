@@ -16,7 +16,7 @@ from modelyard import release
 from modelyard.clock import SimulatedClock
 from modelyard.digest import digest
 from modelyard.records import Alias, Audit, Deployment, Label, Release, Verdict, Version
-from modelyard.release.decide import Decision
+from modelyard.release.decisions import Decision
 from modelyard.spec.types import ApprovalRule, DeploymentSpec
 from modelyard.store import Store, open_store, predictions
 

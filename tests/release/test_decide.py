@@ -11,22 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from modelyard.release.decide import (
-    Advance,
-    Decision,
-    Pause,
-    Promote,
-    Rollback,
-    Rollout,
-    Settle,
-    Situation,
-    Start,
-    decide,
-    describe,
-    routes,
-)
-from modelyard.release.guards import Evidence, Pairs
-from modelyard.spec.types import Canary, DeploymentSpec, Strategy
+from modelyard.release.decide import decide, routes
+from modelyard.release.decisions import Advance, Decision, Pause, Promote, Rollback, Settle, Start
+from modelyard.release.guards import Evidence
+from modelyard.release.pairs import Pairs
+from modelyard.release.state import Rollout, Situation
+from modelyard.release.strategies.canary import describe
+from modelyard.spec.strategies import Canary, Strategy
+from modelyard.spec.types import DeploymentSpec
 from modelyard.spec.values import parse_duration
 from modelyard.stats.sequential import Rate
 
@@ -46,7 +38,8 @@ def test_a_timeline_is_decided_as_told(case: dict[str, Any]) -> None:
     for number, look in enumerate(case["looks"]):
         now = ZERO + parse_duration(look["at"])
         situation = Situation(champion, rollout, look.get("candidate"))
-        decision = decide(situation, strategy, now, evidence(look, case.get("simulated", False)))
+        seen = evidence(look, case.get("simulated", False))
+        decision = decide(situation, strategy, now, {rollout.release: seen} if rollout else {})
         assert (type(decision).__name__.lower(), look.get("says", "")) == (look["expect"], told(look, decision)), number
         champion, rollout = after(situation, decision, now, strategy)
 
@@ -121,7 +114,7 @@ def test_more_errors_of_the_challenger_never_help_it(worse: Rate, base: Rate, mo
 
     def outcome(challenger: Rate) -> Decision:
         seen = Evidence(challenger.n, {"error_rate": ((challenger, base),)})
-        return decide(Situation("a", rollout), CANARY, now, seen)
+        return decide(Situation("a", rollout), CANARY, now, {"b": seen})
 
     harder = Rate(worse.n, min(worse.n, worse.hits + more))
     if isinstance(outcome(harder), Promote):
@@ -134,7 +127,7 @@ def test_the_same_look_decides_the_same_and_without_a_challenger_nobody_is_promo
 ) -> None:
     situation = Situation("a", Rollout("b", "a", phase, 1, ZERO, (ZERO, ZERO)))
     now = ZERO + timedelta(hours=hours)
-    seen = Evidence(worse.n, {"error_rate": ((worse, base),)})
+    seen = {"b": Evidence(worse.n, {"error_rate": ((worse, base),)})}
     decision = decide(situation, CANARY, now, seen)
     assert decision == decide(situation, CANARY, now, seen)
     if not worse.n or not base.n:
@@ -144,7 +137,7 @@ def test_the_same_look_decides_the_same_and_without_a_challenger_nobody_is_promo
 @given(st.lists(st.floats(0.01, 0.99), min_size=1, max_size=5).map(sorted), st.floats(0, 1))
 def test_weights_of_every_step_sum_to_one(shares: list[float], shadow: float) -> None:
     steps = [{"shadow": shadow, "for": "1d"}, *({"traffic": share} for share in shares)]
-    canary = Canary.model_validate({"steps": steps})
+    canary = strategy_of({"canary": {"steps": steps}})
     for step in range(len(steps)):
         made = routes(Rollout("b", "a", "steps", step, ZERO, (ZERO,)), "a", canary, ())
         assert sum(arm["weight"] for arm in made["arms"]) == pytest.approx(1)
@@ -156,8 +149,7 @@ def test_weights_of_every_step_sum_to_one(shares: list[float], shadow: float) ->
 def test_routes_follow_the_step() -> None:
     canary = strategy_of(
         {"canary": {"steps": [{"shadow": "50%"}, {"traffic": "5%"}, {"traffic": "100%"}], "guard": {}}}
-    ).canary
-    assert canary is not None
+    )
     rollout = Rollout.begin("b", "a", ZERO)
     shadowing = [{"arm": "challenger", "release": "b", "share": 0.5}]
     assert routes(rollout, "a", canary, ()) == {

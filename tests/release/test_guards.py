@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from modelyard.release.guards import Evidence, Pairs, judge
+from modelyard.release.guards import Evidence, judge
 from modelyard.release.losses import LOSSES, known
+from modelyard.release.pairs import Pairs
+from modelyard.release.tally import LATENCIES, OUTPUTS, latency_bin, output_bin
 from modelyard.spec.metrics import PAIRED
-from modelyard.spec.types import Canary
+from modelyard.spec.strategies import Canary
 from modelyard.spec.values import Margin
 from modelyard.stats.sequential import Rate
 
@@ -142,10 +144,55 @@ def test_findings_are_plain_json() -> None:
         "verdict": "not yet",
         "says": "mae: no row that both releases answered has its label yet",
         "rows": 0,
+        "margin": "2%",
+        "alpha": 0.01,
     }
 
 
-def test_slow_answers_fail_and_fast_ones_pass() -> None:
-    slow = Evidence(rates={"latency_p95": ((Rate(300, 120), Rate(5700, 285)),)})
-    fast = Evidence(rates={"latency_p95": ((Rate(5000, 100), Rate(95_000, 4750)),)})
-    assert [judge(canary(latency_p95="20%"), seen)[0].verdict for seen in (slow, fast)] == ["fail", "pass"]
+def latencies(*steps: tuple[np.ndarray, np.ndarray]) -> str:
+    """The verdict on latencies (ms) of challenger and champion, step by step."""
+    seen = Evidence(
+        latencies=tuple(
+            tuple(np.bincount(latency_bin(each), minlength=LATENCIES) for each in step)  # type: ignore[misc]
+            for step in steps
+        )
+    )
+    (finding,) = judge(canary(latency_p95="20%"), seen)
+    return finding.verdict
+
+
+def waits(rows: int, scale: float = 1.0) -> np.ndarray:
+    return scale * RNG.lognormal(1.0, 0.4, rows)
+
+
+def test_slow_answers_fail_and_as_fast_ones_pass() -> None:
+    assert latencies((waits(300, 2.0), waits(900))) == "fail"
+    assert latencies((waits(60, 10.0), waits(600))) == "fail", "few rows suffice where nearly all are slow"
+    assert latencies((waits(40_000), waits(60_000))) == "pass"
+    assert latencies((waits(100), waits(100))) == "not yet"
+    assert latencies((waits(0), waits(100))) == latencies((waits(100), waits(0))) == "not yet"
+
+
+def test_load_that_grows_with_the_share_of_the_traffic_is_nobodys_fault() -> None:
+    quiet, busy = (waits(300), waits(5700)), (waits(5000, 2.0), waits(5000, 2.0))
+    assert latencies(quiet, busy) != "fail"
+
+
+def outputs(worse: np.ndarray, base: np.ndarray, margin: str = "10pp") -> str:
+    counted = tuple(np.bincount(output_bin(each), minlength=OUTPUTS) for each in (worse, base))
+    (finding,) = judge(canary(output_shift=margin), Evidence(outputs=(counted,)))  # type: ignore[arg-type]
+    return finding.verdict
+
+
+def test_outputs_that_lie_elsewhere_fail_and_alike_ones_pass() -> None:
+    assert outputs(RNG.beta(5, 2, 3000), RNG.beta(2, 5, 9000)) == "fail"
+    assert outputs(RNG.beta(2, 5, 9000), RNG.beta(2, 5, 9000)) == "pass"
+    assert outputs(RNG.beta(2, 5, 200), RNG.beta(2, 5, 200)) == "not yet"
+    assert outputs(RNG.normal(1e6, 1e5, 3000), RNG.normal(2e6, 1e5, 3000)) == "fail"
+    assert outputs(np.zeros(0), np.zeros(100)) == "not yet"
+
+
+def test_bins_of_outputs_keep_their_order() -> None:
+    values = np.concatenate([-np.logspace(9, -4, 60), [0.0], np.logspace(-4, 9, 60)])
+    assert (np.diff(output_bin(values)) >= 0).all()
+    assert output_bin(np.array([-np.inf, np.inf])).tolist() == [0, OUTPUTS - 1]

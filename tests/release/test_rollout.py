@@ -12,7 +12,7 @@ import pytest
 from modelyard import release
 from modelyard.errors import Conflict, NotFound, Refused
 from modelyard.records import Deployment, Release
-from modelyard.release.decide import Advance, Promote, Rollback, Settle, Start, Wait
+from modelyard.release.decisions import Advance, Promote, Rollback, Settle, Start, Wait
 from modelyard.release.rollout import _by_hand, _change, commit, look
 from modelyard.release.rollout import promote as promote_by_hand
 from modelyard.spec.types import DeploymentSpec
@@ -200,7 +200,7 @@ def test_a_release_rejected_meanwhile_does_not_start(yard: Yard) -> None:
     second = yard.release(2)
     place = look(yard.store, API, CANARY)
     release.reject(yard.store, second.digest, actor="ben", role="model_owner", reason="no")
-    change = _change(place, Start(second.digest, "canary", "now"), yard.clock.now(), ())
+    change = _change(place, Start(second.digest, "canary", "now"), yard.clock.now(), {})
     assert change is not None
     with pytest.raises(Conflict):
         commit(yard.store, place, change, yard.clock.now(), "controller", None)

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any, Literal, assert_never
 
-from modelyard import data, release
+from modelyard import data, release, serve
 from modelyard.digest import digest
 from modelyard.errors import Refused, StalePlan, YardError
 from modelyard.loop import upstream
@@ -292,6 +293,7 @@ def roll_out(yard: Yard, held: Held, broken: Collection[str] = ()) -> None:
             actor=yard.actor,
             fence=held,
             simulated=yard.simulated,
+            running=None if yard.simulated else partial(serve.running, yard.store, name),
         )
         if decision is not None and decision.acts:
             yard.progress(f"deployment.{name}: {decision.says}")

@@ -1,16 +1,16 @@
-"""Evidence about a rollout, read from the prediction log since it began: counts per step, and losses of row pairs.
+"""Evidence about a rollout, read from the prediction log since it began: what its guards and its strategy ask for.
 
-Only rows of the two releases compared count, by their arm: in the steps of a canary the challenger's rows (answers and
-shadows) stand against the champion's answers; in probation the new champion's answers against the shadows of the one
-before it. Labels count once they are known, and only on rows old enough for most labels to have come (`mature`): the
-first to come are no fair sample.
+Only rows of the releases compared count, by their arm: while they are tried the challengers' rows (answers and shadows)
+stand against the champion's answers; in probation the new champion's answers against the shadows of the one before it.
+Rows whose arm the request named never count, nor those outside the declared segment. Labels count once they are known,
+and only on rows old enough for most labels to have come (`mature`): the first to come are no fair sample.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,16 +19,83 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from modelyard.records import Release, Version
-from modelyard.release.decide import Rollout
-from modelyard.release.guards import LATENCY, RATES, Evidence, Pairs
+from modelyard.release import contrast, tally
+from modelyard.release.agreement import agreement
+from modelyard.release.contrast import LABEL, Outcomes
+from modelyard.release.guards import Evidence
 from modelyard.release.losses import LOSSES, known
-from modelyard.spec.types import Canary
-from modelyard.spec.values import Margin
-from modelyard.stats.sequential import Rate, Stratum
+from modelyard.release.pairs import Pairs
+from modelyard.release.ranking import rank
+from modelyard.release.state import Rollout
+from modelyard.release.tally import Key, Tally
+from modelyard.spec.strategies import (
+    ABTest,
+    Bandit,
+    ChampionChallenger,
+    Guarded,
+    Shadow,
+    Strategy,
+)
+from modelyard.stats.sequential import Rate
 from modelyard.store import Store, predictions
 
 BLOCKS = 24
 """Into how many consecutive stretches the pairs are cut, to see how much neighbours resemble each other."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """One look at a rollout: at what time, whether the world is simulated, and what gateways report.
+
+    `running`: every gateway runs the present routes, and had switched `switched` seconds after they were made. `live`:
+    rows that are answered and not in the log's table yet.
+    """
+
+    now: datetime
+    simulated: bool = False
+    running: bool = True
+    switched: float | None = None
+    live: pa.Table | None = None
+
+
+def gather(store: Store, deployment: str, rollout: Rollout, strategy: Strategy, look: Look) -> dict[str, Evidence]:
+    """What is known of each challenger (digest) now."""
+    counted = count(store, deployment, rollout, strategy, look)
+    if rollout.phase in ("loading", "drill"):
+        return counted
+    compared = _labelled(store, deployment, rollout, strategy, look)
+    return {release: replace(seen, **compared.get(release, {})) for release, seen in counted.items()}
+
+
+def count(store: Store, deployment: str, rollout: Rollout, strategy: Strategy, look: Look) -> dict[str, Evidence]:
+    """What needs no labels: rows, rates, latencies and outputs. Each piece of the log is read once, so this is quick."""
+    guards = strategy.chosen.guard if isinstance(strategy.chosen, Guarded) else {}
+    key = Key.of(rollout, guards, strategy.only is not None)
+    totals = tally.total(store, deployment, key, look.now, look.live)
+    return {release: _counted(totals[release], totals[""], look) for release in rollout.challengers}
+
+
+def _counted(worse: Tally, base: Tally, look: Look) -> Evidence:
+    steps = range(len(worse.rows))
+    rates = {
+        name: tuple(
+            (Rate(int(worse.rows[n]), int(worse.bad[name][n])), Rate(int(base.rows[n]), int(base.bad[name][n])))
+            for n in steps
+        )
+        for name in worse.bad
+    }
+    return Evidence(
+        rows=int(worse.rows[-1]),
+        rates=rates,
+        simulated=look.simulated,
+        running=look.running,
+        switched=look.switched,
+        latencies=tuple((worse.latency[n], base.latency[n]) for n in steps) if worse.latency.shape[1] else (),
+        outputs=tuple((worse.outputs[n], base.outputs[n]) for n in steps) if worse.outputs.shape[1] else (),
+    )
+
+
+# ---- what needs the rows themselves ----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -39,157 +106,161 @@ class Arms:
     base: pa.Table
 
 
-def gather(
-    store: Store,
-    deployment: str,
-    rollout: Rollout,
-    canary: Canary,
-    *,
-    now: datetime,
-    simulated: bool = False,
-    running: bool = True,
-    segmented: bool = False,
-) -> Evidence:
-    """Read the log once and count; `segmented`: only rows of the group that the strategy is limited to."""
-    labelled = any(name in LOSSES for name in canary.guard)
-    start = rollout.entries[0]
+@dataclass(frozen=True)
+class Bodies:
+    """What the compared releases say of themselves."""
+
+    of: Mapping[str, dict[str, Any]]
+    classes: Mapping[str, list[str]]
+    last: datetime
+
+    @classmethod
+    def read(cls, store: Store, rollout: Rollout, now: datetime) -> Bodies:
+        """From the records; labels count of rows up to `last`."""
+        wanted = [*rollout.challengers, rollout.champion]
+        of = {item.digest: item.body for item in store.read(Release, digest=wanted)}
+        late = max((mature(body) for body in of.values()), default=timedelta(0))
+        return cls(of, {digest: classes(store, body) for digest, body in of.items()}, now - late)
+
+    def task(self, release: str) -> str:
+        """What the release does."""
+        body = self.of[release]
+        return str(body.get("task") or ("multiclass_classification" if len(self.classes[release]) > 2 else ""))
+
+
+def _labelled(
+    store: Store, deployment: str, rollout: Rollout, strategy: Strategy, look: Look
+) -> dict[str, dict[str, Any]]:
+    """Beyond the counts, per challenger: what of `Evidence` the guards and the strategy ask for."""
+    declared = strategy.chosen
+    guards = [name for name in declared.guard if name in LOSSES] if isinstance(declared, Guarded) else []
+    asks = isinstance(declared, Shadow | ABTest | Bandit | ChampionChallenger) and rollout.phase != "probation"
+    if not guards and not asks:
+        return {}
+    columns = [
+        "request_id",
+        "row",
+        "at",
+        "arm",
+        "role",
+        "release",
+        "prediction",
+        "predictions",
+        "propensity",
+        "routing",
+    ]
+    columns += ["error", "latency_ms"] if isinstance(declared, Shadow) else []
     log = predictions.window(
-        store,
-        deployment,
-        start=start,
-        end=now,
-        columns=_columns(canary, labelled),
-        known_by=now,
+        store, deployment, start=rollout.entries[0], end=look.now, columns=columns, known_by=look.now
     )
-    arms = split(_counted(log, segmented), rollout)
-    rates = {name: strata(arms, rollout, _bad(name)) for name in canary.guard if name in RATES}
-    if LATENCY in canary.guard and not simulated:
-        rates[LATENCY] = slower(arms, rollout, canary.guard[LATENCY].margin)
-    return Evidence(
-        rows=int((_micros(arms.worse) >= _micro(rollout.entered)).sum()),
-        rates=rates,
-        pairs=_all_pairs(store, arms, rollout, canary, now) if labelled else {},
-        simulated=simulated,
-        running=running,
-    )
+    log = counted(log, strategy.only is not None)
+    bodies = Bodies.read(store, rollout, look.now)
+    found: dict[str, dict[str, Any]] = {}
+    for release in rollout.challengers:
+        arms = split(log, rollout, release)
+        found[release] = {
+            "pairs": {name: _pairs(arms, bodies, rollout, release, name) for name in guards},
+        }
+        if asks and isinstance(declared, Shadow):
+            found[release]["agreement"] = agreement(*match(arms), bodies.task(release))
+        if asks and isinstance(declared, ChampionChallenger):
+            metric = declared.metric or primary(bodies.task(release))
+            blocks = _pairs(arms, bodies, rollout, release, metric)
+            found[release]["rank"] = rank(metric, declared.by, blocks, declared.significance / declared.most)
+            found[release]["since"] = arms.worse["at"][0].as_py() if len(arms.worse) else None
+    if asks and isinstance(declared, ABTest | Bandit):
+        for release, more in _contrasts(log, bodies, rollout, declared).items():
+            found[release] |= more
+    return found
 
 
-def _columns(canary: Canary, labelled: bool) -> list[str]:
-    columns = ["request_id", "row", "at", "arm", "role", "release", "propensity"]
-    columns += [_SOURCE[name] for name in canary.guard if name in _SOURCE]
-    if labelled:
-        columns += ["prediction", "predictions"]
-    return columns
+def counted(log: pa.Table, segmented: bool) -> pa.Table:
+    """The rows that count: none whose arm the request named, none outside the declared segment."""
+    wanted = pc.not_equal(log["role"], "forced")
+    if segmented and "propensity" in log.column_names:
+        wanted = pc.and_(wanted, pc.or_(pc.is_valid(log["propensity"]), pc.equal(log["role"], "shadow")))
+    return log.filter(wanted)
 
 
-_SOURCE = {"error_rate": "error", "fallback_rate": "fallback", "warning_rate": "warnings", LATENCY: "latency_ms"}
-
-
-def _counted(log: pa.Table, segmented: bool) -> pa.Table:
-    """The rows that the strategy had a say in: without those outside the declared group, whose propensity is null."""
-    if not segmented or "propensity" not in log.column_names:
-        return log
-    return log.filter(pc.or_(pc.is_valid(log["propensity"]), pc.equal(log["role"], "shadow")))
-
-
-def split(log: pa.Table, rollout: Rollout) -> Arms:
-    """The rows of both arms, ordered by time."""
+def split(log: pa.Table, rollout: Rollout, release: str) -> Arms:
+    """The rows of a challenger and of what it is measured by, ordered by time."""
     if rollout.phase == "probation":
-        worse = _rows(log, rollout.release, ["champion"], ["answer"])
-        base = _rows(log, rollout.champion, ["previous"], ["shadow"])
+        worse = _rows(log, rollout.release, "champion", ["answer"])
+        base = _rows(log, rollout.champion, "previous", ["shadow"])
     else:
-        worse = _rows(log, rollout.release, ["challenger"], ["answer", "shadow"])
-        base = _rows(log, rollout.champion, ["champion"], ["answer"])
+        worse = _rows(log, release, "challenger", ["answer", "shadow"])
+        base = _rows(log, rollout.champion, "champion", ["answer"])
     return Arms(worse, base)
 
 
-def _rows(log: pa.Table, release: str, arms: list[str], roles: list[str]) -> pa.Table:
+def _rows(log: pa.Table, release: str, arm: str, roles: list[str]) -> pa.Table:
     wanted = pc.and_(
         pc.equal(log["release"], release),
-        pc.and_(pc.is_in(log["arm"], pa.array(arms)), pc.is_in(log["role"], pa.array(roles))),
+        pc.and_(pc.starts_with(log["arm"], arm), pc.is_in(log["role"], pa.array(roles))),
     )
     found = log.filter(wanted)
     order = [("at", "ascending"), ("request_id", "ascending"), ("row", "ascending")]
     return found.take(pc.sort_indices(found, sort_keys=order)).combine_chunks()
 
 
-def _micro(time: datetime) -> int:
-    return round(time.timestamp() * 1_000_000)
+def primary(task: str) -> str:
+    """The metric that releases are compared by where none is declared."""
+    return "mae" if task == "regression" else "log_loss"
 
 
-def _micros(rows: pa.Table) -> np.ndarray:
-    return rows["at"].cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy()
+def _pairs(arms: Arms, bodies: Bodies, rollout: Rollout, release: str, metric: str) -> tuple[Pairs, ...]:
+    left, right = match(arms, bodies.last)
+    return pairs(left, right, metric, bodies.classes[release], bodies.classes[rollout.champion])
 
 
-# ---- rates -----------------------------------------------------------------------------------------------------------
+def _contrasts(log: pa.Table, bodies: Bodies, rollout: Rollout, declared: ABTest | Bandit) -> dict[str, dict[str, Any]]:
+    """What labelled answers say of the arms of a test."""
+    answers = log.filter(
+        pc.and_(
+            pc.and_(pc.equal(log["role"], "answer"), pc.is_valid(log["label"])),
+            pc.less_equal(log["at"], pa.scalar(bodies.last, log["at"].type)),
+        )
+    )
+    metric = declared.metric or primary(bodies.task(rollout.champion))
+    sign = 1.0 if metric == LABEL and declared.better == "higher" else -1.0
+    releases = (rollout.champion, *rollout.challengers)
+    outcomes = _outcomes(answers, bodies, releases, metric, sign)
+    if isinstance(declared, ABTest):
+        return {rollout.release: {"contrast": contrast.fixed(outcomes, metric, sign, declared.significance)}}
+    alpha = declared.significance / declared.most
+    chances = contrast.chances(outcomes, len(releases))
+    return {
+        release: {"contrast": contrast.moving(outcomes, arm, metric, sign, alpha), "chances": chances}
+        for arm, release in enumerate(rollout.challengers, start=1)
+    }
 
 
-def _bad(guard: str) -> Callable[[pa.Table], np.ndarray]:
-    """The function that says which rows count against a rate."""
-    match guard:
-        case "error_rate":
-            return lambda rows: _truth(pc.not_equal(pc.fill_null(rows["error"], ""), ""))
-        case "fallback_rate":
-            return lambda rows: _truth(pc.fill_null(rows["fallback"], False))
-        case _:
-            return lambda rows: _truth(pc.invert(pc.is_in(pc.fill_null(rows["warnings"], ""), pa.array(["", "[]"]))))
+def _outcomes(answers: pa.Table, bodies: Bodies, releases: Sequence[str], metric: str, sign: float) -> Outcomes:
+    arm, propensity, gain, group = [], [], [], []
+    for number, release in enumerate(releases):
+        rows = answers.filter(pc.equal(answers["release"], release))
+        labels = _labels_of(rows)
+        names = bodies.classes[release]
+        usable = known(labels, names) if _many(rows) else np.ones(len(labels), dtype=bool)
+        if metric == LABEL:
+            values = labels[usable].astype(float)
+        else:
+            predicted = _predictions(rows, len(names))
+            usable &= _finite(predicted)
+            values = LOSSES[metric].rows(labels[usable], predicted[usable], names)
+        given = rows["propensity"] if "propensity" in rows.column_names else pa.nulls(len(rows), pa.float64())
+        gain.append(sign * values)
+        arm.append(np.full(int(usable.sum()), number))
+        propensity.append(pc.fill_null(given, 1.0).to_numpy(zero_copy_only=False)[usable])
+        group.append(np.array(rows["routing"].to_pylist(), dtype=object)[usable])
+    gains = np.concatenate(gain)
+    size = float(np.sqrt((gains**2).mean())) if len(gains) else 0.0
+    _, groups = np.unique(np.concatenate(group).astype(str), return_inverse=True)
+    return Outcomes(np.concatenate(arm), np.concatenate(propensity), gains, groups, size)
 
 
-def _truth(values: pa.ChunkedArray) -> np.ndarray:
-    return np.asarray(values.to_numpy(), dtype=bool)
-
-
-def strata(arms: Arms, rollout: Rollout, bad: Callable[[pa.Table], np.ndarray]) -> tuple[Stratum, ...]:
-    """Counts of both arms, one stratum per step: within a step the share of the traffic stands still."""
-    worse, base = _by_step(arms.worse, rollout, bad(arms.worse)), _by_step(arms.base, rollout, bad(arms.base))
-    return tuple(zip(worse, base, strict=True))
-
-
-def _by_step(rows: pa.Table, rollout: Rollout, hits: np.ndarray) -> list[Rate]:
-    steps = np.searchsorted([_micro(entry) for entry in rollout.entries], _micros(rows), side="right") - 1
-    inside = steps >= 0
-    count = len(rollout.entries)
-    n = np.bincount(steps[inside], minlength=count)
-    bad = np.bincount(steps[inside], weights=hits[inside].astype(float), minlength=count)
-    return [Rate(int(rows), int(hits)) for rows, hits in zip(n, bad, strict=True)]
-
-
-def slower(arms: Arms, rollout: Rollout, margin: Margin) -> tuple[Stratum, ...]:
-    """How many requests each arm answered more slowly than the champion's 95th percentile (plus margin, challenger).
-
-    If the challenger's 95th percentile is at most the champion's with the margin, at most 5% of its requests are slower
-    than that; and 5% of the champion's are slower than its own. Shadows are left out: nobody waits for them.
-    """
-    found = []
-    for worse, base in zip(_latencies(arms.worse, rollout), _latencies(arms.base, rollout), strict=True):
-        if not len(worse) or not len(base):
-            continue
-        limit = float(np.quantile(base, 0.95))
-        allowed = limit + margin.absolute(limit)
-        found.append((Rate(len(worse), int((worse > allowed).sum())), Rate(len(base), int((base > limit).sum()))))
-    return tuple(found)
-
-
-def _latencies(rows: pa.Table, rollout: Rollout) -> list[np.ndarray]:
-    """One latency (ms) per answered request, per step."""
-    rows = rows.filter(pc.and_(pc.equal(rows["role"], "answer"), pc.equal(rows["row"], 0)))
-    steps = np.searchsorted([_micro(entry) for entry in rollout.entries], _micros(rows), side="right") - 1
-    values = pc.fill_null(rows["latency_ms"], 0.0).to_numpy()
-    return [values[steps == step] for step in range(len(rollout.entries))]
-
-
-# ---- pairs -----------------------------------------------------------------------------------------------------------
-
-
-def _all_pairs(
-    store: Store, arms: Arms, rollout: Rollout, canary: Canary, now: datetime
-) -> dict[str, tuple[Pairs, ...]]:
-    releases = {item.digest: item for item in store.read(Release, digest=[rollout.release, rollout.champion])}
-    worse, base = releases[rollout.release].body, releases[rollout.champion].body
-    last = now - max(mature(worse), mature(base))
-    left, right = match(arms, last)
-    named = classes(store, worse), classes(store, base)
-    return {name: pairs(left, right, name, *named) for name in canary.guard if name in LOSSES}
+def _labels_of(rows: pa.Table) -> np.ndarray:
+    return np.array(rows["label"].to_pylist(), dtype=object) if _many(rows) else rows["label"].to_numpy()
 
 
 def mature(body: dict[str, Any]) -> timedelta:
@@ -214,11 +285,13 @@ def kinds(store: Store, body: dict[str, Any]) -> dict[str, str]:
     return dict.fromkeys(keys, "key") | {each["name"]: each["type"] for each in signature["inputs"]}
 
 
-def match(arms: Arms, last: datetime) -> tuple[pa.Table, pa.Table]:
-    """The rows that both answered, up to `last`, that have a label; side by side and in time order."""
-    base = arms.base.filter(
-        pc.and_(pc.is_valid(arms.base["label"]), pc.less_equal(arms.base["at"], pa.scalar(last, arms.base["at"].type)))
-    )
+def match(arms: Arms, last: datetime | None = None) -> tuple[pa.Table, pa.Table]:
+    """The rows that both answered, side by side and in time order; with `last` those up to then that have a label."""
+    base = arms.base
+    if last is not None:
+        base = base.filter(
+            pc.and_(pc.is_valid(base["label"]), pc.less_equal(base["at"], pa.scalar(last, base["at"].type)))
+        )
     right = base.select(["request_id", "row"]).append_column("base", pa.array(np.arange(base.num_rows)))
     left = arms.worse.select(["request_id", "row"]).append_column("worse", pa.array(np.arange(arms.worse.num_rows)))
     both = left.join(right, keys=["request_id", "row"], join_type="inner").sort_by("base")
@@ -230,7 +303,7 @@ def pairs(
 ) -> tuple[Pairs, ...]:
     """Both releases' losses on the matched rows, in consecutive stretches; without rows that one could not answer."""
     loss = LOSSES[guard]
-    labels = base["label"].to_numpy() if not _many(base) else np.array(base["label"].to_pylist(), dtype=object)
+    labels = _labels_of(base)
     usable = np.ones(len(labels), dtype=bool)
     if _many(base):
         usable &= known(labels, worse_classes) & known(labels, base_classes)

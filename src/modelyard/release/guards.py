@@ -7,8 +7,11 @@ Each guard is `pass`, `fail`, `not yet` or `not judged`:
   is proven to be below the margin. So the margin says what a promotion must rule out, not what is tolerated when seen.
 - A metric of labels (log_loss, mae, ...) is compared on rows that both releases answered: it fails when its degradation
   is proven to exceed the margin, and passes when it is proven not to.
-- latency_p95 asks whether more than 5% of the challenger's requests take longer than the champion's 95th percentile
-  with the margin; it is judged on answers only, and not at all in a simulation.
+- latency_p95: a confidence sequence bounds the champion's 95th percentile, and an exact test asks whether more than 5%
+  of the challenger's requests take longer than that with the margin; step by step, because load changes with time. It
+  is judged on answers only, and not at all in a simulation.
+- output_shift: the largest difference of the distribution functions of both releases' predictions, by confidence
+  sequences of both; it fails when that is proven to exceed the margin, and passes when it is proven not to.
 
 The declared `alpha` is divided over the guards; each of the two proofs of one guard may err with that probability over
 the whole rollout, however often it is looked at. No data never passes.
@@ -18,68 +21,54 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Literal
 
+import numpy as np
+
+from modelyard.release.agreement import Agreement
+from modelyard.release.contrast import Contrast
 from modelyard.release.losses import LOSSES
-from modelyard.spec.types import Canary
+from modelyard.release.pairs import Pairs, compare
+from modelyard.release.ranking import Rank
+from modelyard.spec.strategies import Guarded
 from modelyard.spec.values import Margin
+from modelyard.stats.bernoulli import quantile_bounds, share_above, share_below
 from modelyard.stats.sequential import (
-    Moments,
     Rate,
     Stratum,
-    design_effect,
-    mean_bounds,
     p_value,
     rate_bounds,
     rate_log_e_below,
     worse_log_e,
 )
+from modelyard.stats.uniform import distance_bounds
 
 RATES = ("error_rate", "fallback_rate", "warning_rate")
 LATENCY = "latency_p95"
+OUTPUT = "output_shift"
+PER_E = 50
+"""Bins of latency per factor e: 2% each, from 1 µs."""
 FLOOR = 0.001
 """A rate that is higher by less than a tenth of a point is no reason to roll back by itself."""
-
-MIN_BLOCKS = 8
-"""Fewer stretches of time than this say nothing about how much rows resemble their neighbours."""
 
 Verdict = Literal["pass", "fail", "not yet", "not judged"]
 
 
-@dataclass(frozen=True)
-class Pairs:
-    """Sufficient statistics of two losses per row, `a` the challenger's and `b` the champion's."""
-
-    n: int = 0
-    a: float = 0.0
-    b: float = 0.0
-    aa: float = 0.0
-    bb: float = 0.0
-    ab: float = 0.0
-
-    def __add__(self, other: Pairs) -> Pairs:
-        return Pairs(*(getattr(self, name) + getattr(other, name) for name in self.__dataclass_fields__))
-
-    def excess(self, scale: float, shift: float) -> Moments:
-        """The moments of `a - scale*b - shift`.
-
-        >>> Pairs(2, a=3.0, b=2.0, aa=5.0, bb=2.0, ab=3.0).excess(1.0, 0.0)    # a = 1, 2; b = 1, 1
-        Moments(n=2, total=1.0, squares=1.0)
-        """
-        total = self.a - scale * self.b - shift * self.n
-        squares = self.aa + scale * scale * self.bb - 2 * scale * self.ab
-        squares += shift * shift * self.n - 2 * shift * (self.a - scale * self.b)
-        return Moments(self.n, total, max(squares, 0.0))
+Histograms = tuple[np.ndarray, np.ndarray]
+"""Challenger and champion over the same stretch of time, counted in the same bins."""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is known about a rollout now; all of it adds up or is recomputed from the prediction log.
+    """What is known about one challenger now; all of it adds up or is recomputed from the prediction log.
 
-    `rows`: challenger rows seen in the present step. `rates`: per guard, (challenger, champion) per step.
-    `pairs`: per guard, losses of both on the same rows, in consecutive stretches of time. `running`: whether every
-    gateway runs the present routes.
+    `rows`: its rows in the present step. `rates`: per guard, (challenger, champion) per step. `latencies` and `outputs`:
+    histograms per step. `pairs`: per guard, losses of both on the same rows, in consecutive stretches of time. `running`:
+    whether every gateway runs the present routes, since `switched` seconds after they were made. `since`: the first row
+    that both answered. What strategies ask beyond the guards: `agreement` of answers in shadow, `contrast` of outcomes,
+    `rank` by labels, `chances` of being the best (champion's first).
     """
 
     rows: int = 0
@@ -87,6 +76,14 @@ class Evidence:
     pairs: dict[str, tuple[Pairs, ...]] = field(default_factory=dict)
     simulated: bool = False
     running: bool = True
+    latencies: tuple[Histograms, ...] = ()
+    outputs: tuple[Histograms, ...] = ()
+    switched: float | None = None
+    since: datetime | None = None
+    agreement: Agreement | None = None
+    contrast: Contrast | None = None
+    rank: Rank | None = None
+    chances: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -100,6 +97,8 @@ class Finding:
     estimate: float | None = None
     lower: float | None = None
     upper: float | None = None
+    margin: str = ""
+    alpha: float | None = None
 
     def as_json(self) -> dict[str, object]:
         """The finding for audit entries and status; what is unknown is left out."""
@@ -111,15 +110,20 @@ class Finding:
         }
 
 
-def judge(canary: Canary, evidence: Evidence) -> tuple[Finding, ...]:
+def judge(declared: Guarded, evidence: Evidence) -> tuple[Finding, ...]:
     """Judge every declared guard on the evidence so far."""
-    alpha = canary.alpha / max(1, len(canary.guard))
-    return tuple(_judge(name, guard.margin, evidence, alpha) for name, guard in canary.guard.items())
+    alpha = declared.alpha / max(1, len(declared.guard))
+    return tuple(
+        replace(_judge(name, guard.margin, evidence, alpha), margin=str(guard.margin), alpha=alpha)
+        for name, guard in declared.guard.items()
+    )
 
 
 def _judge(name: str, margin: Margin, evidence: Evidence, alpha: float) -> Finding:
     if name == LATENCY:
         return _latency(margin, evidence, alpha)
+    if name == OUTPUT:
+        return _shift(margin, evidence.outputs, alpha)
     if name in RATES:
         return _rate(name, margin, evidence.rates.get(name, ()), alpha)
     if name in LOSSES:
@@ -158,48 +162,83 @@ def _rate(name: str, margin: Margin, strata: Sequence[Stratum], alpha: float) ->
 def _latency(margin: Margin, evidence: Evidence, alpha: float) -> Finding:
     if evidence.simulated:
         return Finding(LATENCY, "not judged", f"{LATENCY} is not judged here: a simulation has no latency of its own")
-    strata = evidence.rates.get(LATENCY, ())
-    worse, base = _totals(strata)
-    if not worse.n or not base.n:
-        return Finding(LATENCY, "not yet", f"{LATENCY}: the challenger has not answered requests yet")
-    lower, upper = rate_bounds(strata, alpha)
-    says = f"{LATENCY}: {worse.rate:.1%} of {worse.n:,} requests were slower than the champion's p95 + {margin}"
-    wanted = math.log(1 / alpha)
+    rows = sum(int(worse.sum()) for worse, _ in evidence.latencies)
+    others = sum(int(base.sum()) for _, base in evidence.latencies)
+    if not rows or not others:
+        who = "the champion" if rows else "the challenger"
+        return Finding(LATENCY, "not yet", f"{LATENCY}: {who} has not answered requests yet")
     verdict: Verdict = "not yet"
-    if worse_log_e(strata) >= wanted:
-        verdict = "fail"
-    elif rate_log_e_below(strata, below=0.0) >= wanted:
-        verdict = "pass"
-    return Finding(LATENCY, verdict, says, worse.n, worse.rate - base.rate, lower, upper)
+    a, b = (_p95(sum((pair[which] for pair in evidence.latencies), start=np.zeros(1, int))) for which in (0, 1))
+    says = f"{LATENCY} {a:.3g} ms of {rows:,} requests against {b:.3g} ms of {others:,}, {margin} more allowed"
+    for step, (worse, base) in enumerate(evidence.latencies):
+        # Shares of alpha that sum to less than it, however many steps there are: 1/2, 1/6, 1/12, ...
+        share = alpha / ((step + 1) * (step + 2))
+        verdict = _slower(worse, base, margin, share)
+        if verdict != "not yet":
+            break
+    told = {"fail": ": more is proven", "pass": ": no more is proven"}.get(verdict, ": not proven either way yet")
+    return Finding(LATENCY, verdict, says + told, rows, a - b)
+
+
+def _slower(worse: np.ndarray, base: np.ndarray, margin: Margin, alpha: float) -> Verdict:
+    """Whether more than 5% of the challenger's latencies are proven to lie above the champion's p95 with the margin.
+
+    While the true percentile lies within its bounds, counting above the upper one counts too few, above the lower one
+    too many: so both proofs hold whatever the percentile is. Half of alpha for the bounds, half for the test.
+    """
+    lower, upper = quantile_bounds(base, 0.95, alpha / 2)
+    n, wanted = int(worse.sum()), math.log(2 / alpha)
+    if upper < len(base):
+        limit = _edge(upper + 1)
+        hits = int(worse[_first(limit + margin.absolute(limit)) :].sum())
+        if share_above(n, hits, 0.05) >= wanted:
+            return "fail"
+    limit = _edge(lower)
+    hits = n - int(worse[: _first(limit + margin.absolute(limit))].sum())
+    return "pass" if lower and share_below(n, hits, 0.05) >= wanted else "not yet"
+
+
+def _edge(place: int) -> float:
+    """The smallest latency (ms) of a bin."""
+    return math.exp(place / PER_E) / 1e3
+
+
+def _first(limit: float) -> int:
+    """The first bin all of whose latencies reach a limit (ms)."""
+    return max(0, math.ceil(math.log(max(limit, 1e-3) * 1e3) * PER_E - 1e-9))
+
+
+def _p95(counts: np.ndarray) -> float:
+    return _edge(int(np.searchsorted(np.cumsum(counts), 0.95 * counts.sum())))
+
+
+def _shift(margin: Margin, histograms: Sequence[Histograms], alpha: float) -> Finding:
+    worse, base = (sum((pair[which] for pair in histograms), start=np.zeros(1, int)) for which in (0, 1))
+    n, m = int(worse.sum()), int(base.sum())
+    if not n or not m:
+        return Finding(OUTPUT, "not yet", f"{OUTPUT}: no predictions of {'the challenger' if m else 'both'} yet")
+    estimate, lower, upper = distance_bounds(worse, base, alpha)
+    allowed = margin.absolute(1.0)
+    says = (
+        f"{OUTPUT}: {estimate:.1%} of the predictions lie elsewhere ({n:,} against {m:,} rows), {allowed:.1%} allowed"
+    )
+    verdict: Verdict = "fail" if lower > allowed else "pass" if upper < allowed else "not yet"
+    told = {"fail": ": more is proven", "pass": ": no more is proven"}.get(verdict, f": it may be {upper:.1%}")
+    return Finding(OUTPUT, verdict, says + told, n, estimate, lower, upper)
 
 
 def _paired(name: str, margin: Margin, blocks: Sequence[Pairs], alpha: float) -> Finding:
-    whole = sum(blocks, Pairs())
-    if not whole.n:
+    compared = compare(name, margin, blocks, alpha)
+    if compared is None:
         return Finding(name, "not yet", f"{name}: no row that both releases answered has its label yet")
-    loss = LOSSES[name]
-    scale, shift = loss.allowed(margin, whole.b / whole.n)
-    moments = [block.excess(scale, shift) for block in blocks]
-    effect = design_effect(moments, least=MIN_BLOCKS)
-    size = loss.size if loss.size is not None else math.sqrt((whole.aa + whole.bb) / (2 * whole.n))
-    filled = sum(1 for block in blocks if block.n) >= MIN_BLOCKS
-    excess = sum(moments, Moments()).smoothed(size)
-    lower, upper = mean_bounds(excess, alpha, effect=effect) if filled else (-math.inf, math.inf)
-    a, b = whole.a / whole.n, whole.b / whole.n
-    says = f"{name}: {_shown(name, a)} against {_shown(name, b)} on {whole.n:,} labelled rows of both"
     verdict: Verdict = "not yet"
-    if lower > 0:
+    says = compared.says
+    if compared.lower > 0:
         verdict = "fail"
         says += f", worse by more than the {margin} allowed"
-    elif upper < 0:
+    elif compared.upper < 0:
         verdict = "pass"
         says += f", worse by less than the {margin} allowed"
     else:
         says += f", too few to tell whether it is worse by {margin}"
-    return Finding(name, verdict, says, whole.n, excess.mean, lower, upper)
-
-
-def _shown(name: str, loss: float) -> str:
-    """The metric that a mean loss stands for, as text."""
-    value = {"rmse": math.sqrt(max(loss, 0.0)), "accuracy": 1 - loss}.get(name, loss)
-    return f"{value:.4g}"
+    return Finding(name, verdict, says, compared.rows, compared.excess, compared.lower, compared.upper)

@@ -6,33 +6,43 @@ controller and a person, one changes the routes and the other finds them changed
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, assert_never
 
+import pyarrow as pa
+
+from modelyard import __version__
 from modelyard.digest import digest
 from modelyard.errors import Conflict, NotFound, Refused
-from modelyard.records import Alias, Deployment, Release
-from modelyard.release.decide import (
+from modelyard.records import Alias, Audit, Deployment, Release
+from modelyard.release.decide import decide, findings, routes, urgent
+from modelyard.release.decisions import (
     Advance,
     Decision,
+    Drill,
+    Drop,
+    Finish,
+    Join,
+    Note,
     Pause,
     Promote,
+    Return,
+    Reweigh,
     Rollback,
-    Rollout,
     Settle,
-    Situation,
     Start,
     Wait,
-    decide,
-    routes,
 )
-from modelyard.release.evidence import gather, kinds
-from modelyard.release.guards import Evidence, Finding, judge
+from modelyard.release.evidence import Look, count, gather, kinds
+from modelyard.release.guards import Evidence, Finding
 from modelyard.release.names import NOBODY, name
+from modelyard.release.state import Phase, Rollout, Situation
 from modelyard.spec.predicate import misfit, parse
-from modelyard.spec.types import Canary, DeploymentSpec
+from modelyard.spec.strategies import BlueGreen, Canary, ChampionChallenger, Strategy
+from modelyard.spec.types import DeploymentSpec
 from modelyard.store import Held, Store, Transaction
 
 TRIABLE = ("approved", "rolling_out", "live")
@@ -57,9 +67,9 @@ class Place:
         return tuple(self.record.routes.get("warm", ())) if self.record else ()
 
     @property
-    def canary(self) -> Canary | None:
-        """The declared canary, if that is the strategy."""
-        return self.spec.strategy.canary if self.spec else None
+    def strategy(self) -> Strategy:
+        """The declared strategy."""
+        return self.spec.strategy if self.spec else Strategy()
 
     def called(self, release: str) -> str:
         """`late@3` for a digest."""
@@ -83,6 +93,10 @@ class Change:
     detail: Mapping[str, Any] = field(default_factory=dict)
 
 
+Runs = Callable[[int], tuple[bool, datetime | None]]
+"""Whether every gateway runs the routes of a revision, and since when the last of them does."""
+
+
 def tick(
     store: Store,
     deployment: str,
@@ -92,7 +106,7 @@ def tick(
     actor: str,
     fence: Held | None = None,
     simulated: bool = False,
-    running: Callable[[int], bool] | None = None,
+    running: Runs | None = None,
 ) -> Decision:
     """Move one deployment as far as its strategy allows at `now`: start what is approved, go on with what runs.
 
@@ -101,14 +115,78 @@ def tick(
     """
     place = look(store, deployment, spec)
     place = _configured(store, place, spec, now, actor, fence)
-    evidence, findings = _evidence(store, place, now, simulated, running)
+    evidence = _evidence(store, place, _look(place, now, simulated, running))
     decision = decide(place.situation, spec.strategy, now, evidence)
-    if isinstance(decision, Start):
-        _routable(place, decision.release, lambda found: kinds(store, found.body))
-    change = _change(place, decision, now, findings)
-    if change is not None:
-        commit(store, place, change, now, actor, fence)
+    _carry_out(store, place, decision, evidence, now, actor, fence)
     return decision
+
+
+def guard(
+    store: Store,
+    deployment: str,
+    spec: DeploymentSpec,
+    *,
+    now: datetime,
+    actor: str,
+    live: pa.Table | None = None,
+    running: Runs | None = None,
+) -> Decision | None:
+    """Look at what a rollout's guards can tell at once, and act if they must; cheap enough for every second.
+
+    `live` are rows of the log that its table does not have yet. Needs no lease: the change is made against the revision
+    it was decided from. None when nothing had to be done.
+    """
+    place = look(store, deployment, spec)
+    rollout = place.situation.rollout
+    if rollout is None or place.record is None:
+        return None
+    given = replace(_look(place, now, False, running), live=live)
+    evidence = count(store, deployment, rollout, spec.strategy, given)
+    decision = urgent(place.situation, spec.strategy, now, evidence)
+    if decision is not None:
+        _carry_out(store, place, decision, evidence, now, actor, None)
+    return decision
+
+
+def _look(place: Place, now: datetime, simulated: bool, running: Runs | None) -> Look:
+    if running is None or place.record is None:
+        return Look(now, simulated)
+    runs, since = running(place.record.revision)
+    switched = (since - place.record.at).total_seconds() if runs and since is not None else None
+    return Look(now, simulated, runs, switched)
+
+
+def _carry_out(
+    store: Store,
+    place: Place,
+    decision: Decision,
+    evidence: Mapping[str, Evidence],
+    now: datetime,
+    actor: str,
+    fence: Held | None,
+) -> None:
+    if isinstance(decision, Start | Join):
+        _routable(place, decision.release, lambda found: kinds(store, found.body))
+    rollout = place.situation.rollout
+    found = findings(rollout, place.strategy, evidence) if rollout is not None else {}
+    change = _change(place, decision, now, found)
+    if change is not None:
+        compared = evidence.get(change.release) if rollout is not None else None
+        commit(store, place, replace(change, detail={**change.detail, **_compared(compared)}), now, actor, fence)
+
+
+def _compared(evidence: Evidence | None) -> dict[str, Any]:
+    """What was compared beyond the guards, for the audit entry."""
+    if evidence is None:
+        return {}
+    parts = {"agreement": evidence.agreement, "contrast": evidence.contrast}
+    told = {part: _finite(value.as_json()) for part, value in parts.items() if value is not None}
+    return {"compared": told} if told else {}
+
+
+def _finite(values: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON has no infinity: a bound that is none is left out."""
+    return {key: value for key, value in values.items() if not (isinstance(value, float) and not math.isfinite(value))}
 
 
 def look(store: Store | Transaction, deployment: str, spec: DeploymentSpec | None = None) -> Place:
@@ -118,8 +196,28 @@ def look(store: Store | Transaction, deployment: str, spec: DeploymentSpec | Non
     releases = {release.digest: release for release in store.read(Release, model=model, order="number")}
     champion = _champion(record) if record is not None and record.model == model else None
     rollout = Rollout.of(record.rollout) if record is not None and champion else None
-    situation = Situation(champion, rollout, _candidate(store, model, releases, champion, rollout))
+    warm = record.routes.get("warm", ()) if record is not None else ()
+    situation = Situation(
+        champion,
+        rollout,
+        _candidate(store, model, releases, champion, rollout),
+        warm[0] if warm else None,
+        _switched(store, deployment, spec),
+    )
     return Place(deployment, spec, record, releases, situation)
+
+
+SWITCHES = ("rollout.replaced", "rollout.promoted", "rollout.rolled_back", "rollout.drilled")
+
+
+def _switched(store: Store | Transaction, deployment: str, spec: DeploymentSpec | None) -> datetime | None:
+    """When traffic last went to another release; asked only where drills are declared."""
+    declared = spec.strategy.blue_green if spec is not None else None
+    if declared is None or declared.drill is None:
+        return None
+    subject = f"deployment.{deployment}"
+    last = store.read(Audit, action=SWITCHES, subject=subject, order="sequence", descending=True, limit=1)
+    return last[0].at if last else None
 
 
 def _champion(record: Deployment) -> str | None:
@@ -141,42 +239,50 @@ def _candidate(
         serving = [release for release in triable if alias is not None and release.number == alias.number]
         first = serving or triable[-1:]
         return first[0].digest if first else None
-    here = [releases[each].number for each in (champion, rollout.release if rollout else champion) if each in releases]
+    here = [releases[each].number for each in (champion, *(rollout.challengers if rollout else ())) if each in releases]
     later = [release for release in triable if release.number > max(here, default=0)]
     return later[-1].digest if later else None
 
 
-def _evidence(
-    store: Store, place: Place, now: datetime, simulated: bool, running: Callable[[int], bool] | None
-) -> tuple[Evidence | None, tuple[Finding, ...]]:
-    rollout, canary = place.situation.rollout, place.canary
-    if rollout is None or canary is None or place.record is None:
-        return None, ()
-    only = place.spec is not None and place.spec.strategy.only is not None
-    runs = running is None or running(place.record.revision)
-    evidence = gather(store, place.name, rollout, canary, now=now, simulated=simulated, running=runs, segmented=only)
-    return evidence, judge(canary, evidence)
+def _evidence(store: Store, place: Place, given: Look) -> dict[str, Evidence]:
+    rollout = place.situation.rollout
+    if rollout is None or place.record is None or rollout.kind != place.strategy.kind:
+        return {}
+    return gather(store, place.name, rollout, place.strategy, given)
 
 
 # ---- from a decision to a change -------------------------------------------------------------------------------------
 
 
-def _change(place: Place, decision: Decision, now: datetime, findings: tuple[Finding, ...]) -> Change | None:
+def _change(place: Place, decision: Decision, now: datetime, found: Mapping[str, tuple[Finding, ...]]) -> Change | None:
     """The new state that a decision asks for; None when nothing changes."""
     match decision:
         case Start():
             return _start(place, decision, now)
         case Advance(to=to, says=says):
-            rollout = _running(place).advanced(to, now)
-            return _tried(place, "rollout.stepped", says, rollout, findings)
+            return _tried(place, "rollout.stepped", says, _running(place).advanced(to, now), found)
+        case Reweigh(weights=weights, says=says):
+            return _tried(place, "rollout.reweighed", says, _running(place).weighed(weights, now), found)
+        case Note(says=says):
+            return _tried(place, "rollout.compared", says, replace(_running(place), noted=now), found)
         case Pause(says=says):
-            return _tried(place, "rollout.paused", says, _running(place).paused(), findings)
-        case Promote(says=says):
-            return _promote(place, says, now, findings)
+            return _tried(place, "rollout.paused", says, _running(place).paused(), found)
+        case Promote(says=says, release=release):
+            return _promote(place, says, now, found, release)
         case Rollback(says=says):
-            return _roll_back(place, says, findings)
+            return _roll_back(place, says, found)
         case Settle(says=says):
             return _settle(place, says)
+        case Finish(says=says):
+            return _finish(place, says, found)
+        case Join():
+            return _join(place, decision, now)
+        case Drop(release=release, says=says):
+            return _drop(place, release, says, now, found)
+        case Drill(release=release, says=says):
+            return _drill(place, release, says, now)
+        case Return(seconds=seconds, says=says):
+            return _return(place, seconds, says)
         case Wait():
             return None
         case _:
@@ -193,14 +299,16 @@ def _start(place: Place, decision: Start, now: datetime) -> Change:
     _intact(place, new)
     champion = place.situation.champion
     said = f"{place.called(new)}: {decision.says}"
-    if champion is None or decision.how != "canary":
+    if champion is None or decision.how in ("first", "replace"):
         states = {new: "live"} | ({champion: "retired"} if champion else {})
         warm = (champion,) if champion else ()
         return Change("rollout.replaced", said, new, new, None, warm, states, detail={"first": champion is None})
     superseded = place.situation.rollout
-    states = {new: "rolling_out"} | ({superseded.release: "retired"} if superseded else {})
+    before = {each: "retired" for each in superseded.challengers if each != new} if superseded else {}
     detail = {"superseded": place.called(superseded.release)} if superseded else {}
-    rollout = Rollout.begin(new, champion, now)
+    phase: Phase = "loading" if decision.how == "blue_green" else "steps"
+    rollout = Rollout.begin(new, champion, now, decision.how, phase)
+    states = before | {new: "rolling_out"}
     return Change("rollout.started", said, new, champion, rollout, place.warm, states, challenger=new, detail=detail)
 
 
@@ -211,7 +319,7 @@ def _intact(place: Place, release: str) -> None:
         raise Refused("its record was changed after it was made.", where=name(found), hint="Build a new release.")
 
 
-def _tried(place: Place, action: str, says: str, rollout: Rollout, findings: tuple[Finding, ...]) -> Change:
+def _tried(place: Place, action: str, says: str, rollout: Rollout, found: Mapping[str, tuple[Finding, ...]]) -> Change:
     said = f"{place.called(rollout.release)}: {says}"
     return Change(
         action,
@@ -221,28 +329,41 @@ def _tried(place: Place, action: str, says: str, rollout: Rollout, findings: tup
         rollout,
         place.warm,
         challenger=rollout.release,
-        findings=findings,
+        findings=found.get(rollout.release, ()),
     )
 
 
-def _promote(place: Place, says: str, now: datetime, findings: tuple[Finding, ...]) -> Change:
-    rollout = _running(place)
-    new, old = rollout.release, rollout.champion
-    probation = place.canary is not None and bool(place.canary.probation)
+def _promote(
+    place: Place, says: str, now: datetime, found: Mapping[str, tuple[Finding, ...]], release: str | None = None
+) -> Change:
+    rollout, declared = _running(place), place.strategy.chosen
+    new, old = release or rollout.release, rollout.champion
+    others = [each for each in rollout.challengers if each != new]
+    probation = isinstance(declared, Canary | BlueGreen) and bool(declared.probation)
     states = {new: "live"} if probation else {new: "live", old: "retired"}
-    after = rollout.promoted(now) if probation else None
+    after = replace(rollout.promoted(now), release=new, kind=place.strategy.kind) if probation else None
+    challenger = None
+    if isinstance(declared, ChampionChallenger) and others:  # they go on against the new champion
+        challenger = others[0]
+        after = replace(Rollout.begin(challenger, new, now, rollout.kind), others=tuple(others[1:]))
+    else:
+        states |= dict.fromkeys(others, "retired")
     said = f"{place.called(new)} is promoted: {says}"
-    return Change("rollout.promoted", said, new, new, after, (old,), states, findings=findings)
+    about = found.get(new, ())
+    return Change("rollout.promoted", said, new, new, after, (old,), states, challenger=challenger, findings=about)
 
 
-def _roll_back(place: Place, says: str, findings: tuple[Finding, ...] = ()) -> Change:
+def _roll_back(place: Place, says: str, found: Mapping[str, tuple[Finding, ...]]) -> Change:
     rollout = _running(place)
+    if rollout.phase == "drill":
+        return _return(place, None, says)
     bad, good = rollout.release, rollout.champion
     in_probation = rollout.phase == "probation"
-    states = {bad: "rolled_back"} | ({good: "live"} if in_probation else {})
-    warm = tuple(each for each in place.warm if each not in (good, bad))
-    said = f"{place.called(bad)} is rolled back, {place.called(good)} serves: {says}"
-    return Change("rollout.rolled_back", said, bad, good, None, warm, states, findings=findings)
+    states = dict.fromkeys(rollout.challengers, "rolled_back") | ({good: "live"} if in_probation else {})
+    warm = tuple(each for each in place.warm if each not in (good, *rollout.challengers))
+    called = " and ".join(place.called(each) for each in rollout.challengers)
+    said = f"{called} {'are' if rollout.others else 'is'} rolled back, {place.called(good)} serves: {says}"
+    return Change("rollout.rolled_back", said, bad, good, None, warm, states, findings=found.get(bad, ()))
 
 
 def _settle(place: Place, says: str) -> Change:
@@ -250,6 +371,67 @@ def _settle(place: Place, says: str) -> Change:
     states = {rollout.champion: "retired"}
     said = f"{place.called(rollout.release)} stays: {says}"
     return Change("rollout.settled", said, rollout.release, rollout.release, None, place.warm, states)
+
+
+def _finish(place: Place, says: str, found: Mapping[str, tuple[Finding, ...]]) -> Change:
+    rollout = _running(place)
+    tried, good = rollout.release, rollout.champion
+    said = f"{place.called(good)} stays, {place.called(tried)} is withdrawn: {says}"
+    states = dict.fromkeys(rollout.challengers, "retired")
+    return Change("rollout.finished", said, tried, good, None, place.warm, states, findings=found.get(tried, ()))
+
+
+def _join(place: Place, decision: Join, now: datetime) -> Change:
+    new, rollout = decision.release, _running(place)
+    _intact(place, new)
+    states = {new: "rolling_out"}
+    left: Rollout | None = rollout
+    if decision.instead is not None:
+        states[decision.instead] = "retired"
+        left = rollout.without(decision.instead, now)
+    champion = rollout.champion
+    after = left.joined(new, now) if left else Rollout.begin(new, champion, now, rollout.kind)
+    instead = f" {place.called(decision.instead)} makes room for it." if decision.instead else ""
+    detail = {"superseded": place.called(decision.instead)} if decision.instead else {}
+    said = f"{place.called(new)}: {decision.says}.{instead}"
+    return Change(
+        "rollout.joined", said, new, champion, after, place.warm, states, challenger=after.release, detail=detail
+    )
+
+
+def _drop(place: Place, release: str, says: str, now: datetime, found: Mapping[str, tuple[Finding, ...]]) -> Change:
+    rollout = _running(place)
+    left = rollout.without(release, now)
+    said = f"{place.called(release)} is withdrawn, {place.called(rollout.champion)} serves: {says}"
+    return Change(
+        "rollout.rolled_back",
+        said,
+        release,
+        rollout.champion,
+        left,
+        place.warm,
+        {release: "rolled_back"},
+        challenger=left.release if left else None,
+        findings=found.get(release, ()),
+    )
+
+
+def _drill(place: Place, release: str, says: str, now: datetime) -> Change:
+    champion = place.situation.champion
+    assert champion is not None
+    rollout = Rollout.begin(release, champion, now, place.strategy.kind, "drill")
+    said = f"{place.called(release)} answers for a moment, and {place.called(champion)} again after it: {says}"
+    return Change("rollout.drill_started", said, release, champion, rollout, place.warm)
+
+
+def _return(place: Place, seconds: float | None, says: str) -> Change:
+    rollout = _running(place)
+    passed = {"seconds": round(seconds, 3)} if seconds is not None else {}
+    said = (
+        f"{place.called(rollout.champion)} answers again after the drill with {place.called(rollout.release)}: {says}"
+    )
+    detail = {"passed": seconds is not None, **passed}
+    return Change("rollout.drilled", said, rollout.release, rollout.champion, None, place.warm, detail=detail)
 
 
 # ---- by hand ---------------------------------------------------------------------------------------------------------
@@ -273,7 +455,7 @@ def _by_hand(place: Place, why: str) -> Change:
     if place.record is None or place.situation.champion is None:
         raise NotFound(f"there is no deployment {place.name!r} that serves.", hint="`yard status` shows those that do.")
     if place.situation.rollout is not None:
-        return _roll_back(place, why)
+        return _roll_back(place, why, {})
     bad = place.situation.champion
     if not place.warm:
         raise Refused(
@@ -296,15 +478,30 @@ def pause(store: Store, deployment: str, *, actor: str, why: str, fence: Held | 
 
 
 def promote(
-    store: Store, deployment: str, spec: DeploymentSpec, *, actor: str, why: str, fence: Held | None = None
+    store: Store,
+    deployment: str,
+    spec: DeploymentSpec,
+    *,
+    actor: str,
+    why: str,
+    release: str | None = None,
+    fence: Held | None = None,
 ) -> Promote:
-    """Promote the challenger by hand, whatever the guards know. Refused when none is being tried."""
+    """Promote a challenger by hand, whatever the guards know: `release` (digest), or the only one.
+
+    Refused when none is being tried, or not this one, or several are and none is named.
+    """
     place = look(store, deployment, spec)
     rollout = place.situation.rollout
-    if rollout is None or rollout.phase == "probation":
+    if rollout is None or rollout.phase in ("probation", "drill"):
         raise Refused("no release is being tried.", where=deployment)
+    called = " and ".join(place.called(each) for each in rollout.challengers)
+    if release is None and rollout.others:
+        raise Refused(f"several releases are being tried: {called}.", where=deployment, hint="Name one.")
+    if release is not None and release not in rollout.challengers:
+        raise Refused(f"{place.called(release)} is not being tried: {called} is.", where=deployment)
     now = store.clock.now()
-    change = _promote(place, why, now, ())
+    change = _promote(place, why, now, {}, release)
     commit(store, place, change, now, actor, fence)
     return Promote(change.why)
 
@@ -320,10 +517,14 @@ def commit(store: Store, place: Place, change: Change, now: datetime, actor: str
         "digest": change.release,
         "champion": place.called(change.champion),
         "swapped": change.champion != place.situation.champion,
+        "strategy": place.strategy.kind,
+        "modelyard": __version__,
         **change.detail,
     }
     if change.findings:
         detail["guards"] = [finding.as_json() for finding in change.findings]
+    if place.situation.rollout is not None:
+        detail["data"] = _data(store, place, now)
     subject = f"deployment.{place.name}"
     with store.transaction(actor=actor, action=change.action, subject=subject, detail=detail, fence=fence) as tx:
         deployment = _write(tx, place, change, now)
@@ -334,6 +535,17 @@ def commit(store: Store, place: Place, change: Change, now: datetime, actor: str
         _point_challenger(tx, place, change, now)
         tx.detail["revision"] = deployment.revision
     return deployment
+
+
+def _data(store: Store, place: Place, now: datetime) -> dict[str, Any]:
+    """Which rows a decision about a rollout was made from: the log's table, its version, and the stretch of time."""
+    table = store.table(f"predictions/{place.name}")
+    return {
+        "table": table.name,
+        "version": table.version() if table.exists() else None,
+        "from": _running(place).entries[0].isoformat(),
+        "to": now.isoformat(),
+    }
 
 
 def _write(tx: Transaction, place: Place, change: Change, now: datetime) -> Deployment:
@@ -403,8 +615,10 @@ def _point(tx: Transaction, place: Place, alias: str, release: str | None, now: 
 
 def obeyed(place: Place, rollout: Rollout | None, champion: str, warm: tuple[str, ...]) -> dict[str, Any]:
     """The routing table that gateways obey: arms and shadows of the strategy, by what rows are routed, and which."""
-    made = routes(rollout, champion, place.canary or Canary(), warm)
     spec = place.spec
+    if rollout is not None and rollout.kind != place.strategy.kind and place.record is not None:
+        return dict(place.record.routes)  # the rollout is about to be ended, or tried anew
+    made = routes(rollout, champion, place.strategy, warm)
     if spec is None:
         before = place.record.routes if place.record else {}
         return made | {key: before[key] for key in ("route_by", "segment") if key in before}
@@ -455,8 +669,6 @@ def _configured(
     if record is None or champion is None:
         return place
     wanted = obeyed(place, place.situation.rollout, champion, place.warm)
-    if place.situation.rollout is not None and place.canary is None:
-        wanted = record.routes  # the rollout is about to be ended
     if record.policy == policy(spec) and record.routes == wanted:
         return place
     detail = {"why": "the declaration of the deployment changed"}

@@ -7,6 +7,7 @@ from typing import Any
 
 from modelyard.records import Audit, Deployment, Release
 from modelyard.release.names import name
+from modelyard.release.state import Rollout
 from modelyard.store import Held, Store
 
 ACTIONS = (
@@ -20,6 +21,12 @@ ACTIONS = (
     "rollout.paused",
     "rollout.replaced",
     "rollout.settled",
+    "rollout.joined",
+    "rollout.reweighed",
+    "rollout.compared",
+    "rollout.finished",
+    "rollout.drill_started",
+    "rollout.drilled",
 )
 """Audit actions that speak of a release; each has it as `release` (such as `late@3`) in its detail, and a `why`."""
 
@@ -35,15 +42,24 @@ def pending(store: Store, deployments: Collection[str], models: Collection[str])
             yield f"{deployment.name}: {_tried(deployment.rollout, called)}"
 
 
-def _tried(rollout: dict[str, Any], called: dict[str, str]) -> str:
-    release = called.get(rollout["release"], rollout["release"][:12])
-    match rollout["phase"]:
-        case "probation":
+def _tried(state: dict[str, Any], called: dict[str, str]) -> str:
+    rollout = Rollout.of(state)
+    assert rollout is not None
+    names = [called.get(each, each[:12]) for each in rollout.challengers]
+    release = " and ".join(names)
+    match rollout.phase, rollout.kind:
+        case "probation", _:
             return f"{release} serves in probation"
-        case "paused":
+        case "paused", _:
             return f"the canary of {release} is paused: promote it or roll it back"
-        case _:
-            return f"{release} is in step {rollout['step'] + 1} of its canary"
+        case "drill", _:
+            return f"{release} answers for a moment, in a drill"
+        case "loading", _:
+            return f"{release} is being loaded, to be switched to"
+        case _, "canary":
+            return f"{release} is in step {rollout.step + 1} of its canary"
+        case _, kind:
+            return f"{release} {'are' if rollout.others else 'is'} tried: {kind.replace('_', ' ')}"
 
 
 def history(store: Store, release: Release) -> list[dict[str, Any]]:

@@ -7,5 +7,6 @@ from modelyard.serve.feedback import FeedbackResult
 from modelyard.serve.gateway import Gateway
 from modelyard.serve.moving import discard, move
 from modelyard.serve.refusal import Fault, Refusal
+from modelyard.serve.reports import running
 
-__all__ = ["Answer", "Fault", "FeedbackResult", "Gateway", "Refusal", "discard", "move"]
+__all__ = ["Answer", "Fault", "FeedbackResult", "Gateway", "Refusal", "discard", "move", "running"]

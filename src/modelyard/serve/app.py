@@ -15,8 +15,9 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from modelyard.clock import RealClock
 from modelyard.errors import YardError
-from modelyard.serve import feedback
+from modelyard.serve import feedback, reports
 from modelyard.serve.batching import Batcher
 from modelyard.serve.call import Call, Codec
 from modelyard.serve.decode import read
@@ -40,6 +41,7 @@ from modelyard.serve.http import (
 from modelyard.serve.metrics import Labels, Metrics
 from modelyard.serve.protocols import routes
 from modelyard.serve.refusal import Fault, Refusal, of_faults
+from modelyard.serve.reports import Report
 from modelyard.serve.shadows import Shadows
 
 REFRESH_SECONDS = 0.25
@@ -76,6 +78,7 @@ class Server:
         self.max_body = max_body
         self.stopping = False
         self.sweeps: Callable[[float], Any] = lambda now: None
+        self.report = Report(reports.place(gateway.store), RealClock().now)
         self._hosts = hosts
         self._seen_hosts: dict[bytes, bool] = {}
         self._read_seconds = read_seconds
@@ -272,6 +275,7 @@ class Server:
                 for name in self.gateway.names
                 for place in ("", f"{self.gateway.store.project}/")
             }
+            self.report.tell({name: self.gateway.revision(name) for name in self.gateway.names})
             self.gateway.rotate(due=True)
         except Exception as error:  # without the database the gateway serves on what it has
             _log.warning("the store cannot be read: %s", error)
@@ -282,6 +286,7 @@ class Server:
             pool.shutdown()
         self.batcher.close()
         self.shadows.close()
+        self.report.close()
         self.gateway.close()
 
 

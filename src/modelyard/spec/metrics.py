@@ -35,7 +35,7 @@ METRICS: dict[str, dict[str, Way]] = {
 }
 """What can be computed; of `bias` the distance from 0 counts."""
 
-RATES = ("error_rate", "fallback_rate", "warning_rate", "latency_p95")
+RATES = ("error_rate", "fallback_rate", "warning_rate", "latency_p95", "output_shift")
 """What a rollout can be guarded by without labels."""
 
 PAIRED: dict[str, tuple[str, ...]] = {

@@ -12,13 +12,12 @@ from pydantic import (
     AliasChoices,
     BeforeValidator,
     Field,
-    GetJsonSchemaHandler,
     WithJsonSchema,
 )
-from pydantic.json_schema import JsonSchemaValue
 
 from modelyard.spec.alerts import Channel, Priority
 from modelyard.spec.declared import Declared, LooseName, Name
+from modelyard.spec.strategies import Short, Strategy, short
 from modelyard.spec.triggers import Trigger
 from modelyard.spec.values import (
     Budget,
@@ -344,83 +343,6 @@ class Log(Declared):
     )
 
 
-class Step(Declared):
-    """One step of a canary: shadow or traffic, for at least `for`."""
-
-    shadow: Share | None = Field(default=None, description="the share of requests it sees without answering")
-    traffic: Share | None = Field(default=None, description="the share of requests it answers")
-    for_: Duration = Field(
-        default=timedelta(0),
-        validation_alias=AliasChoices("for", "for_"),
-        serialization_alias="for",
-        description="how long the step lasts at least",
-    )
-
-
-class Guard(Declared):
-    """How much worse a challenger may be."""
-
-    margin: MarginText = Field(description="2% relative, 1pp or 0.01 absolute")
-
-
-def _default_steps() -> tuple[Step, ...]:
-    return (
-        Step(shadow=1.0, for_=timedelta(days=1)),
-        Step(traffic=0.05, for_=timedelta(days=1)),
-        Step(traffic=0.25, for_=timedelta(days=1)),
-        Step(traffic=1.0),
-    )
-
-
-class Canary(Declared):
-    """A new release proves itself in steps, first in shadow, then on growing traffic, under guards."""
-
-    steps: tuple[Step, ...] = Field(
-        default_factory=_default_steps, description="shadow first, then growing traffic, 100% at last"
-    )
-    guard: dict[str, Guard] = Field(
-        default_factory=lambda: {"error_rate": Guard(margin="1pp")},  # type: ignore[arg-type]
-        description="error_rate, fallback_rate, warning_rate, latency_p95, or a metric of the task that is a mean of rows",
-    )
-    alpha: float = Field(default=0.01, gt=0, lt=1, description="chance of a false rollback over the whole canary")
-    within: Duration = Field(default=timedelta(days=21), description="the canary is decided by then")
-    on_inconclusive: Literal["rollback", "promote", "pause"] = Field(
-        default="rollback", description="what happens when it is not"
-    )
-    probation: Duration = Field(
-        default=timedelta(days=7), description="how long the old champion stays warm and the guards stay on afterwards"
-    )
-
-
-class Only(Declared):
-    """The group of requests that a strategy may touch; all others are answered by the champion."""
-
-    segment: str = Field(description="a condition on inputs, such as country = 'PT' AND tier IN ('gold', 'silver')")
-
-
-class Strategy(Declared):
-    """How a new release takes over."""
-
-    canary: Canary | None = Field(default=None, description="in steps, under guards; default: replace at once")
-    only: Only | None = Field(default=None, description="the group of requests that it is limited to; default: all")
-
-
-def _strategy(value: Any) -> Any:
-    if isinstance(value, str):
-        return {} if value == "replace" else {value: {}}
-    if isinstance(value, dict) and "replace" in value and not value["replace"]:
-        return {key: item for key, item in value.items() if key != "replace"}
-    return value
-
-
-class _ShortStrategy:
-    """The schema of the short forms: a strategy's name alone, and `{replace: {}}`."""
-
-    def __get_pydantic_json_schema__(self, core: Any, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        replace = {"type": "object", "properties": {"replace": {}}, "required": ["replace"], "maxProperties": 1}
-        return {"anyOf": [{"enum": ["replace", "canary"]}, handler(core), replace]}
-
-
 class DeploymentSpec(Declared):
     """Where a model answers."""
 
@@ -438,7 +360,7 @@ class DeploymentSpec(Declared):
     route_by: str | None = Field(
         default=None, description="the input, or key column, whose value keeps its arm; default: X-Routing-Key"
     )
-    strategy: Annotated[Strategy, BeforeValidator(_strategy), _ShortStrategy()] = Field(
+    strategy: Annotated[Strategy, BeforeValidator(short), Short()] = Field(
         default=Strategy(), description="how a new release takes over", examples=["replace", {"canary": {}}]
     )
 

@@ -5,8 +5,6 @@ Paths are dotted; `*` stands for any name, `[]` for any list item.
 
 from __future__ import annotations
 
-_STRATEGIES = frozenset({"blue_green", "shadow", "ab_test", "champion_challenger", "bandit"})
-
 KEYS: dict[str, frozenset[str]] = {
     "": frozenset({"kpis", "environments", "engines", "online", "plugins"}),
     "sources.*": frozenset({"table", "stream"}),
@@ -15,7 +13,6 @@ KEYS: dict[str, frozenset[str]] = {
     "models.*": frozenset({"tune", "artifact", "signature", "members", "charter", "engine", "slo", "only"}),
     "deployments.*": frozenset({"slo", "only", "input", "every", "replicas", "online", "members", "engine", "was"}),
     "deployments.*.log": frozenset({"when_full", "retention"}),
-    "deployments.*.strategy": _STRATEGIES,
     "monitors.*": frozenset({"slo", "only", "kpis"}),
     "monitors.*.drift": frozenset({"joint"}),
     "triggers.*": frozenset({"only"}),
@@ -25,5 +22,4 @@ KEYS: dict[str, frozenset[str]] = {
 VALUES: dict[str, frozenset[str]] = {
     "models.*.task": frozenset({"custom"}),
     "deployments.*.type": frozenset({"batch", "embedded", "stream"}),
-    "deployments.*.strategy": _STRATEGIES,
 }

@@ -7,7 +7,20 @@ from modelyard.spec.document import Path
 from modelyard.spec.look import Look
 from modelyard.spec.metrics import PAIRED, RATES
 from modelyard.spec.predicate import columns, parse
-from modelyard.spec.types import Canary, Model, Step
+from modelyard.spec.strategies import (
+    KINDS,
+    ABTest,
+    Bandit,
+    Canary,
+    ChampionChallenger,
+    Chosen,
+    Guarded,
+    Shadow,
+    Step,
+    Tested,
+)
+from modelyard.spec.types import Model
+from modelyard.spec.values import show_duration
 from modelyard.spec.wording import nearest
 
 
@@ -39,12 +52,13 @@ def segments(look: Look) -> None:
         only, path = item.strategy.only, ("deployments", name, "strategy", "only")
         if only is None:
             continue
-        if item.strategy.canary is None:
-            look.wrong(path, "`replace` has no part of the traffic to limit.", "Declare another strategy beside it.")
+        if item.strategy.kind in ("replace", "blue_green"):
+            message = f"`{item.strategy.kind}` switches all of the traffic and cannot be limited to a part of it."
+            look.wrong(path, message, "Declare another strategy, or leave `only` out.")
         try:
             named = columns(parse(only.segment))
         except InputError as error:
-            look.wrong((*path, "segment"), error.message, error.hint or "")
+            look.wrong((*path, "segment"), f"{error.message}.", error.hint or "")
             continue
         model = look.spec.models.get(item.model)
         if model is not None:
@@ -53,16 +67,59 @@ def segments(look: Look) -> None:
 
 
 def strategies(look: Look) -> None:
-    """A canary goes from shadow over growing traffic to all of it, under guards that can be computed."""
+    """At most one strategy, whose shares, steps and times make sense, with guards and metrics that can be computed."""
     for name, item in look.spec.deployments.items():
-        canary = item.strategy.canary
-        if canary is None:
+        given = [kind for kind in KINDS if getattr(item.strategy, kind) is not None]
+        path: Path = ("deployments", name, "strategy")
+        if len(given) > 1:
+            look.wrong(path, f"expected one strategy; {' and '.join(f'`{kind}`' for kind in given)} are given.")
             continue
-        path = ("deployments", name, "strategy", "canary")
-        _steps(look, path, canary)
+        declared, path = item.strategy.chosen, (*path, item.strategy.kind)
         model = look.spec.models.get(item.model)
-        if model is not None and look.fine("models", item.model, "task"):
-            _guards(look, path, canary, model.task)
+        task = model.task if model is not None and look.fine("models", item.model, "task") else None
+        if isinstance(declared, Canary):
+            _steps(look, path, declared)
+        if isinstance(declared, Guarded) and task is not None:
+            _guards(look, path, declared, task)
+        if isinstance(declared, Tested | ChampionChallenger):
+            _metric(look, path, declared, task)
+        if isinstance(declared, Tested) and declared.for_ > declared.within:
+            message = (
+                f"it cannot last at least {show_duration(declared.for_)} and at most {show_duration(declared.within)}."
+            )
+            look.wrong((*path, "within"), message)
+        _shares(look, path, declared)
+
+
+def _shares(look: Look, path: Path, declared: Chosen) -> None:
+    match declared:
+        case ABTest(split=split) if not 0 < split < 1:
+            look.wrong((*path, "split"), "expected a share between 0% and 100%, both excluded.")
+        case Shadow(share=0) | ChampionChallenger(share=0):
+            look.wrong((*path, "share"), "expected a share above 0%.")
+        case Bandit(floor=floor, most=most) if not 0 < floor * (most + 1) < 1:
+            message = (
+                f"a floor of {floor:.0%} for each of {most + 1} releases (champion and `most`) leaves nothing to learn."
+            )
+            look.wrong((*path, "floor"), message, "Expected a share above 0% that leaves room.")
+
+
+def _metric(look: Look, path: Path, declared: Tested | ChampionChallenger, task: str | None) -> None:
+    """The metric is a mean over rows; which way is better is known for all but the label itself."""
+    way = declared.better if isinstance(declared, Tested) else None
+    label = isinstance(declared, Tested) and declared.metric == "label"
+    if label and way is None:
+        hint = "Add better: higher, or better: lower."
+        look.wrong((*path, "metric"), "which way the mean of the label is better must be said.", hint)
+    if not label and way is not None:
+        look.wrong((*path, "better"), "it is known which way this metric is better.", "Leave `better` out.", key=True)
+    if task is None or declared.metric is None:
+        return
+    own = ("label",) if isinstance(declared, Tested) and task != "multiclass_classification" else ()
+    known = (*own, *PAIRED[task])
+    if declared.metric not in known:
+        message = f"`{declared.metric}` cannot decide between releases of {task}: it is no mean over rows."
+        look.wrong((*path, "metric"), message, nearest(declared.metric, known))
 
 
 def _steps(look: Look, path: Path, canary: Canary) -> None:
@@ -89,9 +146,9 @@ def _step(look: Look, path: Path, step: Step, weight: float) -> None:
         look.wrong((*path, "traffic"), message)
 
 
-def _guards(look: Look, path: Path, canary: Canary, task: str) -> None:
+def _guards(look: Look, path: Path, declared: Guarded, task: str) -> None:
     known = (*RATES, *PAIRED[task])
-    for guard, rule in canary.guard.items():
+    for guard, rule in declared.guard.items():
         if guard not in known:
             message = f"`{guard}` cannot guard a rollout of {task}."
             look.wrong((*path, "guard", guard), message, nearest(guard, known), key=True)
