@@ -38,6 +38,7 @@ class Yard:
         """Release number `number` of `late`, built at the clock's time."""
         now = self.clock.now()
         content = {"artefact": digest([number]), "params": {"n": number}, "classes": None, **(body or {})}
+        content.setdefault("task", "binary_classification")
         version = Version(
             entity="model.late",
             number=number,
@@ -94,10 +95,15 @@ class Yard:
         quality: tuple[float, float] = (0.0, 0.0),
         labels: bool = True,
         seed: int = 0,
+        noise: dict[int, float] | None = None,
+        forced: bool = False,
+        outside: float = 0.0,
     ) -> None:
         """Traffic of the next `hours` on the present routes: binary answers, whose log odds are off by noise `quality`.
 
-        `errors` and `quality` are of (the release on trial, the other one). In probation that is champion and previous.
+        `errors` and `quality` are of (releases on trial, the other one). In probation that is champion and previous.
+        `noise` is that of releases by number. `forced`: all rows named the challenger. `outside`: the share of rows
+        outside the segment, which the champion answers; their noise is 9.
         """
         rng = np.random.default_rng(seed + len(self.requests))
         routes = self.deployment().routes
@@ -111,19 +117,26 @@ class Yard:
         edges = np.cumsum([arm["weight"] for arm in routes["arms"]])
         answering = np.searchsorted(edges, rng.random(rows), side="right")
         columns: dict[str, list[Any]] = {
-            name: [] for name in ("row", "at", "arm", "role", "release", "prediction", "error")
+            name: [] for name in ("row", "at", "arm", "role", "release", "prediction", "error", "propensity")
         }
+        numbers = {each.digest: each.number for each in self.store.read(Release, model="late")}
+        beyond = rng.random(rows) < outside
+        answering = np.where(beyond, 0, answering)
         for number, arm in enumerate([*routes["arms"], *routes["shadows"]]):
             shadow = number >= len(routes["arms"])
-            chosen = np.ones(rows, dtype=bool) if shadow else answering == number
-            which = 0 if arm["arm"] == trial else 1
-            noisy = 1 / (1 + np.exp(-(truth + rng.normal(0, 1, rows) * quality[which])))
+            chosen = ~beyond if shadow else answering == number
+            which = 0 if arm["arm"].startswith(trial) else 1
+            if forced:
+                chosen = np.full(rows, which == 0)
+            off = (noise or {}).get(numbers[arm["release"]], quality[which])
+            noisy = 1 / (1 + np.exp(-(truth + rng.normal(0, 1, rows) * np.where(beyond, 9.0, off))))
             broken = rng.random(rows) < errors[which]
             for row in np.flatnonzero(chosen):
                 columns["row"].append(int(row))
                 columns["at"].append(times[row])
                 columns["arm"].append(arm["arm"])
-                columns["role"].append("shadow" if shadow else "answer")
+                columns["role"].append("forced" if forced else "shadow" if shadow else "answer")
+                columns["propensity"].append(None if shadow or forced or beyond[row] else arm["weight"])
                 columns["release"].append(arm["release"])
                 columns["prediction"].append(None if broken[row] else float(noisy[row]))
                 columns["error"].append("model" if broken[row] else "")
@@ -137,12 +150,11 @@ class Yard:
             "request_id": [request] * count,
             "time": columns["at"],
             "key": [""] * count,
-            "routing": [""] * count,
+            "routing": [f"{request}/{row}" for row in columns["row"]],
             "predictions": [None] * count,
             "fallback": [False] * count,
             "warnings": [""] * count,
             "latency_ms": [1.0] * count,
-            "propensity": [None if role == "shadow" else 1.0 for role in columns["role"]],
             **columns,
         }
         table = pa.table(

@@ -5,7 +5,7 @@ from modelyard.release.compare import diff
 from modelyard.release.folder import checkout
 from modelyard.release.names import find, name
 from modelyard.release.records import create, refusal
-from modelyard.release.rollout import pause, promote, rollback, tick
+from modelyard.release.rollout import guard, pause, promote, rollback, tick
 from modelyard.release.story import history, pending, retire
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "create",
     "diff",
     "find",
+    "guard",
     "history",
     "name",
     "pause",

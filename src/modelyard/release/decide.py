@@ -39,6 +39,8 @@ def decide(
     if rollout.kind != strategy.kind:
         return _strategy_changed(rollout, strategy)
     matter = _matter(situation, rollout, strategy, now, evidence or {})
+    if rollout.phase == "paused" and not isinstance(declared, Canary):
+        return urgent(situation, strategy, now, evidence or {}) or Wait("paused: waits for a person")
     match declared:
         case Replace():
             raise AssertionError("nothing is tried where releases replace each other")

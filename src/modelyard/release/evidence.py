@@ -48,14 +48,14 @@ class Look:
     """One look at a rollout: at what time, whether the world is simulated, and what gateways report.
 
     `running`: every gateway runs the present routes, and had switched `switched` seconds after they were made. `live`:
-    rows that are answered and not in the log's table yet.
+    rows that are answered and maybe not in the log's table yet, by their segment.
     """
 
     now: datetime
     simulated: bool = False
     running: bool = True
     switched: float | None = None
-    live: pa.Table | None = None
+    live: Mapping[str, pa.Table] | None = None
 
 
 def gather(store: Store, deployment: str, rollout: Rollout, strategy: Strategy, look: Look) -> dict[str, Evidence]:

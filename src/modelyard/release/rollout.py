@@ -128,12 +128,12 @@ def guard(
     *,
     now: datetime,
     actor: str,
-    live: pa.Table | None = None,
+    live: Mapping[str, pa.Table] | None = None,
     running: Runs | None = None,
 ) -> Decision | None:
     """Look at what a rollout's guards can tell at once, and act if they must; cheap enough for every second.
 
-    `live` are rows of the log that its table does not have yet. Needs no lease: the change is made against the revision
+    `live` are rows of the log by segment, which its table may not have yet. Needs no lease: the change is made against the revision
     it was decided from. None when nothing had to be done.
     """
     place = look(store, deployment, spec)
@@ -473,7 +473,7 @@ def pause(store: Store, deployment: str, *, actor: str, why: str, fence: Held | 
     rollout = place.situation.rollout
     if rollout is None or rollout.phase != "steps":
         raise Refused("no release is being tried.", where=deployment)
-    commit(store, place, _tried(place, "rollout.paused", why, rollout.paused(), ()), store.clock.now(), actor, fence)
+    commit(store, place, _tried(place, "rollout.paused", why, rollout.paused(), {}), store.clock.now(), actor, fence)
     return Pause(f"{place.called(rollout.release)} is paused: {why}")
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -178,10 +178,19 @@ _totals: OrderedDict[tuple[str, Key], _Total] = OrderedDict()
 _lock = threading.Lock()
 
 
-def total(store: Store, deployment: str, key: Key, now: datetime, live: pa.Table | None = None) -> Tallies:
-    """The counts of a rollout as the log has it now, with rows that are `live`: answered, and not in the table yet."""
+def total(
+    store: Store, deployment: str, key: Key, now: datetime, live: Mapping[str, pa.Table] | None = None
+) -> Tallies:
+    """The counts of a rollout as the log has it now.
+
+    `live` are rows by the segment that they are in; those of segments that the table has by now are not counted twice.
+    """
     table = store.table(f"predictions/{deployment}")
-    paths = table.files(within=("at", key.entries[0], now)) if table.exists() else []
+    waiting = dict(live or {})
+    paths: list[str] = []
+    if table.exists():
+        paths, moved = table.holding(("at", key.entries[0], now), waiting)
+        waiting = {name: rows for name, rows in waiting.items() if name not in moved}
     with _lock:
         place = (str(table.directory), key)
         known = _totals.get(place)
@@ -195,8 +204,8 @@ def total(store: Store, deployment: str, key: Key, now: datetime, live: pa.Table
                 known.tallies[release].add(tally)
             known.paths.add(path)
         found = {release: tally.copy() for release, tally in known.tallies.items()}
-    if live is not None and len(live):
-        for release, tally in of_rows(live, key).items():
+    for rows in waiting.values():
+        for release, tally in of_rows(rows, key).items():
             found[release].add(tally)
     return found
 

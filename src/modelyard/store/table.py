@@ -8,7 +8,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -62,6 +62,12 @@ class Table:
         paths = table.file_uris() if within is None else _holding(table, within)
         # Delta gives percent-encoded URLs; our tables have no partitions, so the name is all we need of them.
         return [str(self.directory / path.rpartition("/")[2]) for path in paths]
+
+    def holding(self, within: Within, names: Iterable[str]) -> tuple[list[str], set[str]]:
+        """The files that may hold rows of a span, and which pieces of data (`once`) the very same version has already."""
+        table = self._open()
+        paths = [str(self.directory / path.rpartition("/")[2]) for path in _holding(table, within)]
+        return paths, {name for name in names if table.transaction_version(name) is not None}
 
     def scan(self, version: int | None = None, *, within: Within | None = None) -> str:
         """A DuckDB table expression over the rows of a version: `SELECT ... FROM {scan}`; columns not yet there are null.
