@@ -139,7 +139,7 @@ def given(value: Any) -> Any:
         "{project: a, sources: {f: {uri: a.csv, types: {y: integer}}}}",
         "{project: a, sources: {f: }}",
         "{project: a, models: {m: {task: custom, data: d, target: t, train: f}}}",
-        "{project: a, deployments: {d: {model: m, strategy: blue_green}}}",
+        "{project: a, deployments: {d: {model: m, strategy: blue_gren}}}",
         "{project: a, deployments: {d: {model: m, max_rows: 0}}}",
         "{project: a, deployments: {d: {model: m, strategy: {canary: {alpha: 2}}}}}",
     ],
