@@ -12,8 +12,10 @@ from pydantic import (
     AliasChoices,
     BeforeValidator,
     Field,
+    GetJsonSchemaHandler,
     WithJsonSchema,
 )
+from pydantic.json_schema import JsonSchemaValue
 
 from modelyard.spec.alerts import Channel, Priority
 from modelyard.spec.declared import Declared, LooseName, Name
