@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -14,6 +15,7 @@ from modelyard.loop.ground import latest_versions, survey
 from modelyard.loop.yard import Yard
 from modelyard.plan import BuildDataset, BuildView
 from modelyard.records import Deployment, Mark
+from modelyard.serve import Labels
 from modelyard.serve.keys import of_columns
 from modelyard.spec.sources import stat
 from modelyard.store import Held
@@ -56,18 +58,28 @@ def take_labels(yard: Yard, deployment: str, model: str) -> int:
     views = {view: latest_versions(yard.store)[f"feature.{view}"] for view in spec.features}
     frame = data.training_frame(yard.store, yard.project.spec, model, dataset=version, views=views, as_of=yard.now)
     known = frame.table.filter(pc.is_valid(frame.table[frame.target]))
-    keys = of_columns({name: known[name].combine_chunks() for name in frame.key}, len(known))
-    wanted = known.filter(pc.is_in(pa.array(keys, pa.string()), pa.array(sorted(waiting), pa.string())))
-    items = labels(wanted.select([*frame.key, frame.target, data.KNOWN_AT]), frame)
-    if not items:
+    keys = of_columns({name: known[name].combine_chunks() for name in frame.key}, len(known)) or []
+    chosen = np.flatnonzero([key in waiting for key in keys])
+    if not len(chosen):
         return 0
     gateway = serve.Gateway(yard.store, clock=yard.store.clock)
     try:
         gateway.refresh()
-        gateway.feedback(deployment, items, actor=yard.actor)
+        labels = Labels.of_keys(
+            [keys[place] for place in chosen.tolist()],
+            known[frame.target].take(pa.array(chosen)).to_pylist(),
+            _times(known[data.KNOWN_AT].take(pa.array(chosen)), yard.now),
+            gateway.board(deployment).first(),
+        )
+        gateway.learn(deployment, labels, actor=yard.actor)
     finally:
         gateway.close()
-    return len(items)
+    return len(chosen)
+
+
+def _times(column: pa.ChunkedArray, now: datetime) -> list[datetime]:
+    """When labels became known: their row's time where it says one, else now."""
+    return [now if time is None else time.astimezone(UTC) for time in column.to_pylist()]
 
 
 def unlabelled(yard: Yard, deployment: str) -> set[str]:
@@ -76,18 +88,6 @@ def unlabelled(yard: Yard, deployment: str) -> set[str]:
     log = window(yard.store, deployment, start=start, end=yard.now, columns=["key", "role"])
     open_rows = log.filter(pc.and_(pc.is_null(log["label"]), pc.equal(log["role"], "answer")))
     return set(open_rows["key"].to_pylist()) - {""}
-
-
-def labels(known: pa.Table, frame: data.Frame) -> list[dict[str, object]]:
-    """Feedback by key, one item per row."""
-    return [
-        {
-            "key": {name: row[name] for name in frame.key},
-            "label": row[frame.target],
-            **({"time": row[data.KNOWN_AT]} if row[data.KNOWN_AT] else {}),
-        }
-        for row in known.to_pylist()
-    ]
 
 
 def _remember(yard: Yard, seen: str, held: Held) -> None:

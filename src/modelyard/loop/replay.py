@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -18,26 +19,32 @@ from modelyard.engines.local import LocalEngine
 from modelyard.errors import InputError
 from modelyard.loop import upstream
 from modelyard.loop.ground import latest_versions
-from modelyard.serve import Gateway
+from modelyard.serve import Gateway, Labels
 from modelyard.spec import Project
 from modelyard.spec.fingerprints import fingerprints
 from modelyard.spec.types import Spec
 from modelyard.store import Store, open_store
 
 PATIENCE = 3600.0
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
 class History:
     """The rows of one deployment, ordered by time, with the moment at which each label became known.
 
-    `arrival` orders rows by that moment; `times` and `known` are microseconds since 1970, known is -1 for never.
+    `times` and `known` are microseconds since 1970, known is -1 for never; `arrival` orders rows by that moment.
     """
 
     frame: data.Frame
     times: np.ndarray
     known: np.ndarray
     arrival: np.ndarray
+
+    @cached_property
+    def arrivals(self) -> np.ndarray:
+        """When labels became known, in order of `arrival`."""
+        return self.known[self.arrival]
 
     @classmethod
     def of(cls, frame: data.Frame, model: str) -> History:
@@ -60,8 +67,7 @@ class History:
 
     def labels(self, start: datetime, end: datetime) -> np.ndarray:
         """Numbers of the rows whose label became known in [start, end)."""
-        sorted_known = self.known[self.arrival]
-        low, high = np.searchsorted(sorted_known, [_micro(start), _micro(end)])
+        low, high = np.searchsorted(self.arrivals, [_micro(start), _micro(end)])
         return np.sort(self.arrival[low:high])
 
 
@@ -165,15 +171,12 @@ def answer(
     within = (numbers >= firsts[0]) & (numbers < requests[-1][1].stop)
     numbers = numbers[within]
     which = np.searchsorted(firsts, numbers, side="right") - 1
-    labels = history.frame.table[history.frame.target].take(pa.array(numbers)).to_pylist()
-    items = [
-        {
-            "request_id": requests[request][0],
-            "row": int(number - firsts[request]),
-            "label": label,
-            "time": int(history.known[number]),
-        }
-        for number, request, label in zip(numbers, which, labels, strict=True)
-    ]
-    gateway.feedback(deployment, items)
-    return len(items)
+    labels = Labels.of_rows(
+        [requests[request][0] for request in which.tolist()],
+        (numbers - firsts[which]).tolist(),
+        history.frame.table[history.frame.target].take(pa.array(numbers)).to_pylist(),
+        [_EPOCH + timedelta(microseconds=micros) for micros in history.known[numbers].tolist()],
+        gateway.board(deployment).first(),
+    )
+    gateway.learn(deployment, labels)
+    return len(numbers)

@@ -6,8 +6,9 @@ recorded and the item is no declared correction; 422 the item is wrong.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -50,51 +51,100 @@ Address = tuple[str, int, str]
 
 
 @dataclass(frozen=True)
-class _Item:
-    address: Address
-    label: Any
-    time: datetime
-    correct: bool
+class Labels:
+    """Labels as columns of one length: the label of place i is that of row `row[i]` of request `request_id[i]`, or of
+    the prediction with `key[i]` (then request_id is "" and row 0). `correct`: the places of declared corrections."""
+
+    request_id: Sequence[str]
+    row: Sequence[int]
+    key: Sequence[str]
+    label: Sequence[Any]
+    time: Sequence[datetime]
+    correct: frozenset[int] = frozenset()
+
+    @property
+    def addresses(self) -> Iterator[Address]:
+        """What is labelled, in order."""
+        return zip(self.request_id, self.row, self.key, strict=True)
+
+    @classmethod
+    def of_rows(
+        cls,
+        request_id: Sequence[str],
+        row: Sequence[int],
+        labels: Iterable[Any],
+        time: Sequence[datetime],
+        served: Served,
+    ) -> Labels:
+        """Labels of requests' rows, as the model `served` reads them. Refusal 422 names those that it cannot read."""
+        label_of = reader(served.signature)
+        return cls(request_id, row, [""] * len(row), _every(labels, label_of), time)
+
+    @classmethod
+    def of_keys(cls, key: Sequence[str], labels: Iterable[Any], time: Sequence[datetime], served: Served) -> Labels:
+        """Labels of the predictions with these keys (canonical JSON); as `of_rows`."""
+        label_of = reader(served.signature)
+        return cls([""] * len(key), [0] * len(key), key, _every(labels, label_of), time)
 
 
 def receive(
-    store: Store,
-    deployment: str,
-    items: Sequence[Any],
-    *,
-    served: Served,
-    ledger: Ledger,
-    now: datetime,
-    actor: str,
+    store: Store, deployment: str, labels: Labels, *, ledger: Ledger, now: datetime, actor: str
 ) -> list[FeedbackResult]:
-    """Record labels in one transaction. Items that are wrong are a Refusal 422 that names them all; nothing is recorded then."""
-    read = _read(items, served, now)
-    known = _known(ledger, read)
+    """Record labels in one transaction; what became of each, in order."""
+    known = _known(ledger, labels)
     with store.transaction(actor=actor, action="feedback.received", subject=f"deployment.{deployment}") as transaction:
-        last = _last(transaction, deployment, read)
-        results, new = _decide(deployment, read, last, known, now)
-        transaction.add_all(new)
-        counts: dict[str, int] = {}
-        for result in results:
-            counts[str(result.status)] = counts.get(str(result.status), 0) + 1
-        transaction.detail.update({"items": len(items), "recorded": len(new), "statuses": counts})
-    return results
+        statuses, new, sequences = _decide(labels, _recorded(transaction, deployment, labels), known)
+        transaction.add_columns(
+            Label,
+            {
+                "deployment": [deployment] * len(new),
+                **{name: [getattr(labels, name)[place] for place in new] for name in _COLUMNS},
+                "sequence": sequences,
+                "received": [now] * len(new),
+            },
+        )
+        counts = {str(status): number for status, number in sorted(Counter(statuses).items())}
+        transaction.detail.update({"items": len(statuses), "recorded": len(new), "statuses": counts})
+    return [
+        FeedbackResult(request_id, row, status, key, "label_recorded" if status == 409 else "")
+        for (request_id, row, key), status in zip(labels.addresses, statuses, strict=True)
+    ]
 
 
-def _read(items: Sequence[Any], served: Served, now: datetime) -> list[_Item]:
+_COLUMNS = ("request_id", "row", "key", "label", "time")
+
+
+def read(items: Sequence[Any], served: Served, now: datetime) -> Labels:
+    """Labels from the objects of a request's body. Refusal 422 names all that are wrong; nothing is recorded then."""
     label_of = reader(served.signature)
+    found = _every(items, lambda item: _item(item, served, label_of, now))
+    ids, rows, names = zip(*(each.address for each in found), strict=True) if found else ((), (), ())
+    correct = frozenset(place for place, each in enumerate(found) if each.correct)
+    return Labels(ids, rows, names, [each.label for each in found], [each.time for each in found], correct)
+
+
+def _every(items: Iterable[Any], read: Callable[[Any], Any]) -> list[Any]:
+    """What `read` makes of each item; a Refusal with all faults when it cannot."""
     faults: list[Fault] = []
-    read = []
+    found = []
     for number, item in enumerate(items):
         try:
-            read.append(_item(item, served, label_of, now))
+            found.append(read(item))
         except _Wrong as wrong:
             faults.append(Fault(pointer("feedback", number, *wrong.place), wrong.code, wrong.expected))
             if len(faults) >= MOST_FAULTS:
                 break
     if faults:
         raise of_faults(faults)
-    return read
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    address: Address
+    label: Any
+    time: datetime
+    correct: bool
 
 
 class _Wrong(Exception):
@@ -212,22 +262,26 @@ def _class(signature: Mapping[str, Any]) -> Callable[[Any], str]:
     return read
 
 
-def _known(ledger: Ledger, items: Sequence[_Item]) -> Callable[[Address], bool]:
-    rows = ledger.known_rows(list({each.address[0] for each in items if each.address[0]}))
-    found = ledger.known_keys(list({each.address[2] for each in items if each.address[2]}))
+def _known(ledger: Ledger, labels: Labels) -> Callable[[Address], bool]:
+    """Whether the prediction of an address is in the log."""
+    rows = ledger.known_rows(list(set(labels.request_id) - {""}))
+    found = ledger.known_keys(list(set(labels.key) - {""}))
     return lambda address: address[2] in found if address[2] else address[1] < rows.get(address[0], 0)
 
 
-def _last(transaction: Transaction, deployment: str, items: Sequence[_Item]) -> dict[Address, Label]:
-    """The latest label recorded for each address."""
-    last: dict[Address, Label] = {}
-    ids = sorted({each.address[0] for each in items if each.address[0]})
-    for some in _chunks(ids):
-        for label in transaction.read(Label, order="sequence", deployment=deployment, request_id=some):
-            last[label.request_id, label.row, label.key] = label
-    for some in _chunks(sorted({each.address[2] for each in items if each.address[2]})):
-        for label in transaction.read(Label, order="sequence", deployment=deployment, request_id="", row=0, key=some):
-            last["", 0, label.key] = label
+def _recorded(transaction: Transaction, deployment: str, labels: Labels) -> dict[Address, tuple[int, Any]]:
+    """The latest label recorded for each address, with its sequence."""
+    names = ("request_id", "row", "key", "sequence", "label")
+    found: list[tuple[Any, ...]] = []
+    for some in _chunks(sorted(set(labels.request_id) - {""})):
+        found += transaction.read_columns(Label, names, deployment=deployment, request_id=some)
+    for some in _chunks(sorted(set(labels.key) - {""})):
+        found += transaction.read_columns(Label, names, deployment=deployment, request_id="", row=0, key=some)
+    last: dict[Address, tuple[int, Any]] = {}
+    for request_id, row, key, sequence, label in found:
+        address = request_id, row, key
+        if address not in last or last[address][0] < sequence:
+            last[address] = sequence, label
     return last
 
 
@@ -236,33 +290,24 @@ def _chunks(values: list[str]) -> Iterator[list[str]]:
 
 
 def _decide(
-    deployment: str, items: Sequence[_Item], last: dict[Address, Label], known: Callable[[Address], bool], now: datetime
-) -> tuple[list[FeedbackResult], list[Label]]:
-    """What becomes of each item, in order, and the labels to record; `last` follows."""
-    results: list[FeedbackResult] = []
-    new: list[Label] = []
-    for item in items:
-        before = last.get(item.address)
-        request_id, row, key = item.address
-        result = FeedbackResult(request_id, row, 200 if known(item.address) else 202, key)
-        if before is not None and before.label != item.label and not item.correct:
-            results.append(replace(result, status=409, code="label_recorded"))
+    labels: Labels, recorded: dict[Address, tuple[int, Any]], known: Callable[[Address], bool]
+) -> tuple[list[int], list[int], list[int]]:
+    """The status of each label, in order; the places of those to record, and their sequences. `recorded` follows."""
+    statuses: list[int] = []
+    new: list[int] = []
+    sequences: list[int] = []
+    for place, (address, label) in enumerate(zip(labels.addresses, labels.label, strict=True)):
+        sequence, before = recorded.get(address, (-1, None))
+        differs = sequence < 0 or before != label
+        if differs and sequence >= 0 and place not in labels.correct:
+            statuses.append(409)
             continue
-        results.append(result)
-        if before is None or before.label != item.label:
-            label = Label(
-                deployment=deployment,
-                request_id=request_id,
-                row=row,
-                key=key,
-                sequence=0 if before is None else before.sequence + 1,
-                label=item.label,
-                time=item.time,
-                received=now,
-            )
-            last[item.address] = label
-            new.append(label)
-    return results, new
+        statuses.append(200 if known(address) else 202)
+        if differs:
+            new.append(place)
+            sequences.append(sequence + 1)
+            recorded[address] = sequence + 1, label
+    return statuses, new, sequences
 
 
 def too_many(items: Any, most: int) -> Refusal | None:

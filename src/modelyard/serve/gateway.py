@@ -24,7 +24,7 @@ from modelyard.serve import entries, feedback, log, pipeline
 from modelyard.serve.answer import Answer
 from modelyard.serve.board import Board
 from modelyard.serve.call import Call
-from modelyard.serve.feedback import FeedbackResult
+from modelyard.serve.feedback import FeedbackResult, Labels
 from modelyard.serve.frames import Entry
 from modelyard.serve.ledger import Ledger
 from modelyard.serve.log import Spool
@@ -262,16 +262,12 @@ class Gateway:
 
         Refusal 422 with all faults, and nothing recorded, when an item is wrong.
         """
-        deployed = self._find(name)
-        return feedback.receive(
-            self.store,
-            name,
-            items,
-            served=deployed.board.first(),
-            ledger=deployed.ledger,
-            now=self.clock.now(),
-            actor=actor,
-        )
+        return self.learn(name, feedback.read(items, self.board(name).first(), self.clock.now()), actor=actor)
+
+    def learn(self, name: str, labels: Labels, *, actor: str = "client") -> list[FeedbackResult]:
+        """Record labels given as columns (`Labels.of_rows`, `Labels.of_keys`); one result per label, in order."""
+        now = self.clock.now()
+        return feedback.receive(self.store, name, labels, ledger=self._find(name).ledger, now=now, actor=actor)
 
     def rotate(self, *, due: bool = False) -> None:
         """Close the open segments so that they can be moved; with `due` only those old or large enough."""

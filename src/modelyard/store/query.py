@@ -42,6 +42,55 @@ def read(
     return [schema.from_row(kind, row) for row in connection.execute(statement)]
 
 
+def read_columns(
+    connection: sa.Connection,
+    kind: type[Record],
+    scope: tuple[str, str],
+    where: Mapping[str, Any],
+    names: Sequence[str],
+) -> list[tuple[Any, ...]]:
+    """Some columns of the records that satisfy `where`, by id."""
+    table = schema.table(kind)
+    statement = sa.select(*(table.c[name] for name in names)).order_by(table.c.id)
+    found = connection.execute(statement.where(*conditions(kind, scope, where, connection.dialect.name)))
+    return [tuple(row) for row in found]
+
+
+def insert_columns(
+    connection: sa.Connection, kind: type[Record], scope: tuple[str, str], columns: Mapping[str, Sequence[Any]]
+) -> int:
+    """Insert rows given by column, by the driver's own `executemany`; returns how many."""
+    declared = {name: column for name, column in schema.columns(kind).items() if name not in ("id", "project", "env")}
+    if set(columns) != set(declared):
+        raise TypeError(f"{kind.__name__} has the columns {', '.join(declared)}.")
+    rows = {len(values) for values in columns.values()}
+    if len(rows) > 1:
+        raise ValueError("columns must be of one length")
+    (count,) = rows
+    if not count:
+        return 0
+    table, dialect = schema.table(kind), connection.dialect
+    given: dict[str, Iterable[Any]] = dict(zip(("project", "env"), ([each] * count for each in scope), strict=True))
+    for name, column in declared.items():
+        convert = table.c[name].type.dialect_impl(dialect).bind_processor(dialect) or _same
+        # Many rows hold the very same object (a deployment, a moment): it is looked at once.
+        once = {id(value): value for value in columns[name]}
+        once = {key: convert(schema.checked(kind, column, value)) for key, value in once.items()}
+        given[name] = [once[id(value)] for value in columns[name]]
+    statement = sa.insert(table).compile(dialect=dialect, column_keys=list(given))
+    names = statement.positiontup or list(given)
+    values = zip(*(given[name] for name in names), strict=True)
+    if statement.positional:
+        connection.exec_driver_sql(str(statement), list(values))
+    else:
+        connection.exec_driver_sql(str(statement), [dict(zip(names, row, strict=True)) for row in values])
+    return count
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
 def conditions(
     kind: type[Record], scope: tuple[str, str], where: Mapping[str, Any], dialect: str
 ) -> list[sa.ColumnElement[bool]]:

@@ -8,14 +8,15 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
@@ -44,10 +45,13 @@ class Table:
             raise InputError("a table's name is letters, digits and _ - . = + in parts divided by /.", where=repr(name))
         self.name = name
         self.directory = root / name
+        self._latest: tuple[tuple[int, int], DeltaTable] | None = None
+        self._opening = threading.Lock()
+        self._spans: dict[tuple[int, str], list[Span]] = {}
 
     def exists(self) -> bool:
         """Whether it has a version."""
-        return self.directory.is_dir() and DeltaTable.is_deltatable(str(self.directory))
+        return self._commit_file(0).exists()
 
     def version(self) -> int:
         """The latest version, from 0; NotFound when there is none."""
@@ -58,15 +62,38 @@ class Table:
 
         DuckDB reads them together; `scan` gives the SQL for that. `within` leaves out files that cannot hold such rows.
         """
+        if within is not None:
+            column, start, end = within
+            return [span.path for span in self.spans(column, version) if span.holds(start, end)]
+        return [self._path(uri) for uri in self._open(version).file_uris()]
+
+    def spans(self, column: str, version: int | None = None) -> list[Span]:
+        """The files of a version (default: the latest), with the smallest and largest value of a column of times."""
         table = self._open(version)
-        paths = table.file_uris() if within is None else _holding(table, within)
+        key = table.version(), column
+        if key not in self._spans:
+            self._spans = {key: self._noted(table, column)}
+        return self._spans[key]
+
+    def _noted(self, table: DeltaTable, column: str) -> list[Span]:
+        added = pa.table(table.get_add_actions(flatten=True))
+        ends = [
+            added[name].to_pylist() if (name := f"{end}.{column}") in added.column_names else [None] * len(added)
+            for end in ("min", "max")
+        ]
+        paths = map(self._path, added["path"].to_pylist())
+        return [Span(*each) for each in zip(paths, added["num_records"].to_pylist(), *ends, strict=True)]
+
+    def _path(self, uri: str) -> str:
         # Delta gives percent-encoded URLs; our tables have no partitions, so the name is all we need of them.
-        return [str(self.directory / path.rpartition("/")[2]) for path in paths]
+        return str(self.directory / uri.rpartition("/")[2])
 
     def holding(self, within: Within, names: Iterable[str]) -> tuple[list[str], set[str]]:
         """The files that may hold rows of a span, and which pieces of data (`once`) the very same version has already."""
-        table = self._open()
-        paths = [str(self.directory / path.rpartition("/")[2]) for path in _holding(table, within)]
+        column, start, end = within
+        # Of one version, whatever is written meanwhile: not the handle that is read on.
+        table = self._open(self.version())
+        paths = [span.path for span in self._noted(table, column) if span.holds(start, end)]
         return paths, {name for name in names if table.transaction_version(name) is not None}
 
     def scan(self, version: int | None = None, *, within: Within | None = None) -> str:
@@ -74,11 +101,7 @@ class Table:
 
         With `within`, over the files that may hold such rows (always one at least): other rows are among them.
         """
-        # `=` in a path is no partition, and * ? [ are no patterns.
-        files = self.files(version, within=within) or self.files(version)[:1]
-        paths = (re.sub(r"([*?\[])", r"[\1]", path).replace("'", "''") for path in files)
-        listed = ", ".join(f"'{path}'" for path in paths)
-        return f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
+        return scanned(self.files(version, within=within) or self.files(version)[:1])
 
     def schema(self, version: int | None = None) -> pa.Schema:
         """The columns of a version and their types."""
@@ -100,23 +123,23 @@ class Table:
         """Write many small files together and return the version; the rows stay the same."""
         with self._alone():
             table = self._open()
-            before = self._names(table)
+            version, before = table.version(), set(table.file_uris())
             table.optimize.compact()
-            return self._settled(table, before)
+            return self._settled(table, version, before)
 
     def _write(self, data: pa.Table | pa.RecordBatchReader, mode: _Mode, once: str | None) -> int:
         with self._alone():
             table = self._open() if self.exists() else None
             if table is None:
                 self._commit(str(self.directory), Rows(data), mode, once)
-                return self._settled(self._open(), set())
+                return self._settled(self._open(), -1, set())
             # Delta accepts a repeated transaction, and would double the rows.
             if once is not None and table.transaction_version(once) is not None:
                 return table.version()
-            before = self._names(table)
+            version, before = table.version(), set(table.file_uris())
             existing = pa.schema(table.schema().to_arrow()) if mode == "append" else None
             self._commit(table, Rows(data, existing), mode, once)
-            return self._settled(table, before)
+            return self._settled(table, version, before)
 
     def _commit(self, target: DeltaTable | str, rows: Rows, mode: _Mode, once: str | None) -> None:
         marks = [Transaction(once, 1)] if once is not None else None
@@ -134,27 +157,42 @@ class Table:
                 raise rows.failure from None
             raise DataError(f"the rows cannot be written: {error}", where=f"table {self.name}") from error
 
-    def _settled(self, table: DeltaTable, before: set[Path]) -> int:
-        """fsync what was not there before: Delta leaves that to the system."""
+    def _settled(self, table: DeltaTable, version: int, before: set[str]) -> int:
+        """fsync what came after `version`, when its files were `before`: Delta leaves that to the system."""
         log = self.directory / "_delta_log"
+        written = {self.directory / uri.rpartition("/")[2] for uri in set(table.file_uris()) - before}
+        for new in range(version + 1, table.version() + 1):
+            written |= {self._commit_file(new), self._commit_file(new, ".checkpoint.parquet")}
         # A checkpoint's pointer is written anew each time.
-        for path in (self._names(table) - before) | {log / "_last_checkpoint"}:
+        for path in written | {log / "_last_checkpoint"}:
             if path.is_file():
                 durable.sync(path)
         durable.sync(log)
         durable.sync(self.directory)
         return table.version()
 
-    def _names(self, table: DeltaTable) -> set[Path]:
-        """The files of the log, and of the present version."""
-        data = {self.directory / uri.rpartition("/")[2] for uri in table.file_uris()}
-        return data | set((self.directory / "_delta_log").iterdir())
+    def _commit_file(self, version: int, kind: str = ".json") -> Path:
+        """The file of the log that makes a version."""
+        return self.directory / "_delta_log" / f"{version:020d}{kind}"
 
     def _open(self, version: int | None = None) -> DeltaTable:
-        if not (self.directory / "_delta_log").is_dir():
-            raise NotFound(f"there is no table {self.name}.", where=str(self.directory))
+        """A version; the latest one is kept open, and read on where others have written since."""
         try:
-            return DeltaTable(str(self.directory), version=version)
+            first = self._commit_file(0).stat()
+        except FileNotFoundError:
+            raise NotFound(f"there is no table {self.name}.", where=str(self.directory)) from None
+        identity = first.st_ino, first.st_mtime_ns
+        try:
+            if version is not None:
+                return DeltaTable(str(self.directory), version=version)
+            with self._opening:
+                if self._latest is None or self._latest[0] != identity:
+                    self._latest = identity, DeltaTable(str(self.directory))
+                table = self._latest[1]
+                # Versions follow each other without a gap, and the log is never cut.
+                if self._commit_file(table.version() + 1).exists():
+                    table.update_incremental()
+                return table
         except TableNotFoundError:
             raise NotFound(f"there is no table {self.name}.", where=str(self.directory)) from None
         except DeltaError as error:
@@ -174,15 +212,24 @@ class Table:
             os.close(handle)
 
 
-def _holding(table: DeltaTable, within: Within) -> list[str]:
-    """The files that may hold rows of a span, by the smallest and largest value that Delta notes of each."""
-    column, start, end = within
-    added = pa.table(table.get_add_actions(flatten=True))
-    if f"min.{column}" in added.column_names:
-        kind = added.schema.field(f"min.{column}").type
-        outside = pc.or_(
-            pc.greater_equal(added[f"min.{column}"], pa.scalar(end, kind)),
-            pc.less(added[f"max.{column}"], pa.scalar(start, kind)),
-        )
-        added = added.filter(pc.invert(pc.fill_null(outside, False)))
-    return [str(path) for path in added["path"].to_pylist()]
+@dataclass(frozen=True)
+class Span:
+    """One Parquet file of a table: its rows, and the smallest and largest value of a column of times, where noted."""
+
+    path: str
+    rows: int
+    low: datetime | None
+    high: datetime | None
+
+    def holds(self, start: datetime, end: datetime | None = None) -> bool:
+        """Whether there may be rows of [start, end) in it."""
+        late = self.low is not None and end is not None and self.low >= end
+        return not late and (self.high is None or self.high >= start)
+
+
+def scanned(paths: Iterable[str]) -> str:
+    """A DuckDB table expression over Parquet files; a column that some do not have is null there."""
+    # `=` in a path is no partition, and * ? [ are no patterns.
+    plain = (re.sub(r"([*?\[])", r"[\1]", path).replace("'", "''") for path in paths)
+    listed = ", ".join(f"'{path}'" for path in plain)
+    return f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"

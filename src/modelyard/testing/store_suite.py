@@ -262,6 +262,30 @@ class TestTransactions:
         assert len(found) == 1500
         assert {each.label for each in found} == {True}
 
+    def test_columns_are_records(self, store: Store) -> None:
+        values: list[Any] = [True, 1, 1.5, -0.0, "ü", None, {"a": [1]}]
+        later = datetime(2013, 4, 1, 14, tzinfo=timezone(timedelta(hours=2)))
+        rows = {
+            "deployment": ["d"] * 7, "request_id": [str(n) for n in range(7)], "row": list(range(7)), "key": [""] * 7,
+            "sequence": [0] * 7, "label": values, "time": [NOW, later] * 3 + [NOW], "received": [NOW] * 7,
+        }  # fmt: skip
+        names = ("request_id", "row", "label", "time")
+        with store.transaction(**WHO) as tx:
+            assert tx.add_columns(Label, rows) == 7
+            assert tx.add_columns(Label, {name: [] for name in rows}) == 0
+            with pytest.raises(Conflict):
+                tx.add_columns(Label, rows)
+            with pytest.raises(InputError, match=r"Label\.key"):
+                tx.add_columns(Label, rows | {"key": ["\0"] * 7})
+            with pytest.raises(TypeError, match="has the columns"):
+                tx.add_columns(Label, {"deployment": ["d"]})
+            found = tx.read_columns(Label, names, row__ge=1)
+        kept = store.read(Label)
+        assert [repr(each.label) for each in kept] == [repr(value) for value in values]
+        assert [each.time for each in kept] == rows["time"]
+        assert {(each.deployment, each.received, each.project) for each in kept} == {("d", NOW, store.project)}
+        assert found == [tuple(getattr(each, name) for name in names) for each in store.read(Label, row__ge=1)]
+
     @pytest.mark.parametrize("missing", ["actor", "action", "subject"])
     def test_nobody_acts_namelessly(self, store: Store, missing: str) -> None:
         with pytest.raises(ValueError, match=missing), store.transaction(**(WHO | {missing: ""})):
