@@ -168,8 +168,8 @@ def broken_labels(monkeypatch: pytest.MonkeyPatch) -> None:
 
     real = feedback.receive
 
-    def shifted(store: Any, deployment: str, items: Any, **words: Any) -> Any:
-        return real(store, deployment, [{**item, "row": item["row"] + 1} for item in items], **words)
+    def shifted(store: Any, deployment: str, labels: Any, **words: Any) -> Any:
+        return real(store, deployment, replace(labels, row=[row + 1 for row in labels.row]), **words)
 
     monkeypatch.setattr(feedback, "receive", shifted)
 
