@@ -6,7 +6,7 @@ Predictions are rows of the Delta table `predictions/NAME` (written by serve), l
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 import duckdb
@@ -92,8 +92,7 @@ def _joined(
     known_by: datetime | None,
 ) -> pa.Table:
     """Rows of `source` with their latest label in the connection's table `labels`."""
-    there = [each[0] for each in connection.execute(f"DESCRIBE FROM {source}").fetchall()]
-    wanted = there if columns is None else [name for name in columns if name in there]
+    wanted = _there(connection, source, columns)
     needed = dict.fromkeys([*wanted, "request_id", "row", "key", "at", "role"])
     question = _JOINED.format(
         source=source,
@@ -105,11 +104,21 @@ def _joined(
     return _typed(_table(connection.execute(question, [start, end, role, known_by])))
 
 
+def _there(connection: duckdb.DuckDBPyConnection, source: str, columns: Sequence[str] | None) -> list[str]:
+    """Those of some columns (None: of any) that a source has."""
+    there = [each[0] for each in connection.execute(f"DESCRIBE FROM {source}").fetchall()]
+    return there if columns is None else [name for name in columns if name in there]
+
+
 def answers(store: Store, deployment: str, *, start: datetime, end: datetime, columns: Sequence[str]) -> pa.Table:
     """The answered rows with `at` in [start, end) in order of time, without labels; columns not there are left out."""
-    with _connect() as connection:
-        found = _rows(connection, store, deployment, start, end, columns, "answer").rstrip(", ")
-        return _table(connection.execute(f'SELECT {found} FROM found ORDER BY "at", request_id, "row"'))
+    with duck.connect() as connection:
+        source = _source(connection, store, deployment, ("at", start, end))
+        question = (
+            f"SELECT {_listed(_there(connection, source, columns))} FROM {source} "
+            'WHERE "at" >= $1 AND "at" < $2 AND role = \'answer\' ORDER BY "at", request_id, "row"'
+        )
+        return _table(connection.execute(question, [start, end]))
 
 
 def of_request(store: Store, deployment: str, request_id: str) -> pa.Table:
@@ -159,7 +168,7 @@ def _source(connection: duckdb.DuckDBPyConnection, store: Store, deployment: str
     return "nothing"
 
 
-def _listed(names: Sequence[str] | dict[str, None], of: str = "") -> str:
+def _listed(names: Iterable[str], of: str = "") -> str:
     return ", ".join(of + '"' + name.replace('"', '""') + '"' for name in names)
 
 
