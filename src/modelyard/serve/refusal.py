@@ -25,6 +25,7 @@ TITLES = {
     500: "The model failed",
     502: "The model answered nonsense",
     503: "Not available now",
+    504: "The model did not answer in time",
 }
 
 

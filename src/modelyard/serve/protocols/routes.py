@@ -11,7 +11,7 @@ from typing import Any, Literal
 from modelyard.serve.call import Codec
 from modelyard.serve.gateway import Gateway
 from modelyard.serve.http import Request, Response
-from modelyard.serve.protocols import mlflow, oip, own
+from modelyard.serve.protocols import mlflow, oip, openapi, own
 from modelyard.serve.refusal import Refusal
 
 
@@ -32,6 +32,7 @@ class Route:
 ROUTES = (  # the first that fits: a path that ends in a name comes after those that go on
     Route("/deployments/{name}/predict", "predict", own.codec),
     Route("/deployments/{name}/feedback", "feedback"),
+    Route("/deployments/{name}/openapi.json", "show", show=openapi.show),
     Route("/deployments/{name}/invocations", "predict", mlflow.codec, complain=mlflow.complain),
     Route("/deployments/{name}/ping", "show", show=mlflow.ping, complain=mlflow.complain),
     Route("/v2", "show", show=oip.server, complain=oip.complain),
