@@ -1,6 +1,6 @@
 """When will a falling metric reach its floor? The date with an interval, or silence.
 
-One value per window, the last 26. A line with autocorrelated errors, y_t = a + b t + e_t, e_t = ρ e_{t-1} + ε_t, Bayesian:
+One value per window, the last 39. A line with autocorrelated errors, y_t = a + b t + e_t, e_t = ρ e_{t-1} + ε_t, Bayesian:
 for each ρ of a grid the posterior of (a, b, σ²) is known in closed form (Zellner 1971, ch. 4, flat priors), weighted by
 ρ's marginal likelihood and a prior that expects some autocorrelation. Draws of it give the crossing of a + b t.
 
@@ -17,11 +17,13 @@ import numpy.typing as npt
 from scipy import special
 
 Floats = npt.NDArray[np.float64]
-FEWEST, LAST, HISTORY = 12, 26, 120
+FEWEST, LAST, HISTORY = 12, 39, 120
 SURE = 0.99
 DRAWS = 4_000
 RHO = np.linspace(0.0, 0.9, 10)
-BETTER = 2.0
+BETTER = 8.0
+"""By so much the BIC of the line must be lower than that of any season: odds of 50 to 1. Half a wave of a year looks like a
+line; who has seen less than a year cannot rule it out but by the fit."""
 PERIODS = (4.0, 6.0, 8.0, 10.0, 13.0, 17.0, 22.0, 26.0, 34.0, 43.0, 52.0, 65.0, 80.0)
 
 
