@@ -12,6 +12,7 @@ from modelyard.monitor.served import Served
 from modelyard.monitor.software import volume
 from modelyard.records import Audit, Observation, Version
 from modelyard.spec.types import Spec
+from modelyard.ui.watch import headline, render
 
 START = datetime(2024, 3, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -99,8 +100,25 @@ def test_an_alarm_says_since_when_in_which_rows_from_which_table_and_what_will_b
     assert "at most every 14 days" in why
     about = [each for each in told if "drift" in each.detail["kind"]]
     assert len(about) <= 2, "once as a warning, once as a page"
+    shown = monitor.show(world.store, "health")
+    assert shown["alarms"][0]["kind"] == "drift"
+    assert "What helps" in shown["alarms"][0]["message"]
+    assert [each["column"] for each in shown["pictures"]] == ["distance"]
+    assert len(shown["series"]["PSI of distance"]) == 9
+    assert "sums" not in str(shown)
+    page = render({"monitors": [shown]}, title="shop")
+    assert "drift alarms since 2024-03-" in page
+    assert page.count("<svg") > 3
+    assert "http" not in page.replace("http-equiv", "")
     seen = world.store.read(Observation, monitor="health", kind="drift", level=["warn", "page"], order="end")
     assert seen[0].detail["changed"][0]["slice"][:2] == ["kind", "b"]
+
+
+def test_what_is_not_known_is_not_called_well():
+    nothing = {"monitor": "m", "observations": [], "alarms": [], "levels": {}}
+    assert headline(nothing) == "It has not looked yet."
+    unknown = {**nothing, "observations": [1], "levels": {"quality": "insufficient_data", "drift": "ok"}}
+    assert headline(unknown) == "No alarm, but of quality too little is known."
 
 
 def test_an_alarm_that_is_over_is_said_to_be(world, declared):

@@ -335,10 +335,17 @@ def monitor_run(said: Words) -> None:
 
 @monitor.command("show")
 @click.argument("name", required=False)
+@click.option("--html", type=click.Path(path_type=Path), help="Write the pictures: a self-contained page.")
 @words
-def monitor_show(said: Words, name: str | None) -> None:
-    """What monitors saw, newest first."""
-    said.tell(said.door().monitor_show(name=name), show.monitors)
+def monitor_show(said: Words, name: str | None, html: Path | None) -> None:
+    """What monitors saw, newest first, and what alarms now; read from profiles and records, never from rows."""
+    result = said.door().monitor_show(name=name)
+    if html is not None:
+        from modelyard.ui.watch import render
+
+        html.parent.mkdir(parents=True, exist_ok=True)
+        html.write_text(render(result, title=name or "all monitors"), encoding="utf-8")
+    said.tell(result, lambda value: show.monitors(value, html))
 
 
 @yard.group()

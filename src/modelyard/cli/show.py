@@ -166,14 +166,20 @@ def fed_back(value: Json) -> None:
         click.echo(f"{count:,} {meaning.get(status, f'refused ({status})')}")
 
 
-def monitors(value: Json) -> None:
-    """The newest observations."""
+def monitors(value: Json, html: Path | None = None) -> None:
+    """What alarms now, and the newest observations."""
     for item in value["monitors"]:
         click.echo(item["monitor"])
         if not item["observations"]:
             click.echo("  nothing observed yet")
+        for alarm in item["alarms"]:
+            click.echo(
+                f"! {alarm['level']} {alarm['kind']} since {alarm['since'][:10]}: {alarm['message'] or alarm['says']}"
+            )
         for seen in item["observations"][:20]:
             click.echo(f"  {seen['end'][:16]}  {seen['level']:<18} {seen['kind']:<10} {seen['says']}")
+    if html is not None:
+        click.echo(f"pictures: {html}")
 
 
 def simulated(value: Json, report: Path | None) -> None:

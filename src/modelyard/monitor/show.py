@@ -1,25 +1,53 @@
-"""What a monitor saw, for people and programs."""
+"""What a monitor saw, for people and programs: from observations and stored profiles, without touching rows."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
+from modelyard.monitor import reference, segments
 from modelyard.records import Observation
+from modelyard.stats import Profile, severity
+from modelyard.stats.picture import picture
 from modelyard.store import Store
 
 LIMIT = 200
+PICTURES = 6
+LOOKS = 400
+_INNER = ("sums", "detector")
+"""What an observation keeps for the next look, and tells nobody."""
+
+Json = dict[str, Any]
 
 
-def show(store: Store, name: str, *, limit: int = LIMIT) -> dict[str, Any]:
-    """`{"monitor", "levels": {kind: level now}, "observations": [newest first]}`; empty when it has not looked yet."""
-    found = store.read(Observation, monitor=name, order=("end", "id"), descending=True, limit=limit)
+def show(store: Store, name: str, *, limit: int = LIMIT) -> Json:
+    """`{"monitor", "levels": {kind: level now}, "alarms", "pictures", "series", "observations": [newest first]}`; empty
+    when it has not looked yet.
+
+    `alarms`: what warns or pages now, with the message that was told when it rose. `pictures`: reference against now of
+    the columns that alarm. `series`: the figures of each kind over time, as `[start, end, value]`.
+    """
+    found = store.read(Observation, monitor=name, order=("end", "id"), descending=True, limit=max(limit, LOOKS))
+    last = {each.kind: each for each in found if each.end == found[0].end}
     levels: dict[str, str] = {}
     for each in found:
         levels.setdefault(each.kind, each.level)
-    return {"monitor": name, "levels": levels, "observations": [_told(each) for each in found]}
+    alarming = sorted(
+        (each for each in last.values() if severity(each.level) >= 2), key=lambda each: -severity(each.level)
+    )
+    return {
+        "monitor": name,
+        "levels": levels,
+        "alarms": [_alarm(each, found) for each in alarming],
+        "pictures": list(_pictures(store, alarming)),
+        "series": _series(found, alarming),
+        "observations": [_told(each) for each in found[:limit]],
+    }
 
 
-def _told(each: Observation) -> dict[str, Any]:
+def _told(each: Observation) -> Json:
     return {
         "kind": each.kind,
         "level": each.level,
@@ -28,5 +56,82 @@ def _told(each: Observation) -> dict[str, Any]:
         "end": each.end.isoformat(),
         "deployment": each.deployment,
         "model": each.model,
-        "detail": each.detail,
+        "detail": {name: value for name, value in each.detail.items() if name not in _INNER},
     }
+
+
+def _alarm(alarm: Observation, found: Sequence[Observation]) -> Json:
+    """The alarm now, since when it has been one without a break, and what was told of it."""
+    mine = [each for each in found if each.kind == alarm.kind]
+    since, message = alarm.end, ""
+    for each in mine:
+        if severity(each.level) < 2:
+            break
+        since, message = each.end, message or each.detail.get("message", "")
+    return {
+        "kind": alarm.kind,
+        "level": alarm.level,
+        "says": alarm.says,
+        "since": since.isoformat(),
+        "message": message,
+        "part_of": alarm.detail.get("part_of"),
+    }
+
+
+def _pictures(store: Store, alarming: Sequence[Observation]) -> Iterator[Json]:
+    """Reference against now, of the columns that alarm, from stored profiles."""
+    shown: set[str] = set()
+    for alarm in alarming:
+        columns = alarm.detail.get("columns")
+        release = reference.by_digest(store, alarm.detail.get("release", ""))
+        known = reference.profile(store, release)
+        if not isinstance(columns, list) or release is None or known is None:
+            continue
+        found = segments.stretches(store, alarm.deployment, release, alarm.start, alarm.end)
+        window = Profile.merge([each.profile for each in found])
+        for each in columns:
+            name = each["column"]
+            fits = name in known.columns and name in window.columns and name not in shown
+            drawn = picture(known.columns[name], window.columns[name].tally) if fits else None
+            if drawn is not None and len(shown) < PICTURES and each.get("level") in ("warn", "page"):
+                shown.add(name)
+                drawing = asdict(drawn)
+                drawing["form"] = drawing.pop("kind")
+                yield {"kind": alarm.kind, "column": name, "says": each.get("says", ""), **drawing}
+
+
+def _series(found: Sequence[Observation], alarming: Sequence[Observation]) -> dict[str, list[list[Any]]]:
+    """Figures over time, oldest first."""
+    columns = [
+        each["column"]
+        for alarm in alarming
+        if alarm.kind == "drift"
+        for each in alarm.detail.get("columns", ())
+        if each.get("level") in ("warn", "page")
+    ][:3]
+    series: dict[str, list[list[Any]]] = {}
+
+    def add(name: str, each: Observation, value: Any) -> None:
+        if isinstance(value, int | float):
+            series.setdefault(name, []).append([_iso(each.start), _iso(each.end), round(float(value), 6)])
+
+    for each in reversed(found):
+        detail = each.detail
+        match each.kind:
+            case "quality" | "estimate":
+                label = "by labels" if each.kind == "quality" else "estimated"
+                add(f"{detail.get('metric', 'metric')}, {label}", each, detail.get("value"))
+            case "concept":
+                add("excess of the loss", each, (detail.get("excess") or [None, None])[1])
+            case "calibration":
+                add("distance of probability and frequency", each, detail.get("gap"))
+            case "volume":
+                add("rows", each, detail.get("rows"))
+            case "drift":
+                for column in columns:
+                    add(f"PSI of {column}", each, (detail.get("psi") or {}).get(column))
+    return series
+
+
+def _iso(time: datetime) -> str:
+    return time.isoformat()

@@ -1,0 +1,86 @@
+"""The page of `yard monitor show --html`: for each alarm its message and picture, and the figures over time."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+
+from modelyard.ui import bars, charts
+
+Json = dict[str, Any]
+WIDTH = 900
+ORDER = ("page", "warn", "info", "insufficient_data", "ok")
+WORDS = {
+    "page": "page",
+    "warn": "warning",
+    "info": "for information",
+    "insufficient_data": "insufficient data",
+    "ok": "ok",
+}
+
+
+def render(shown: Json, *, title: str) -> str:
+    """The page as text, from the JSON of `yard monitor show`."""
+    environment = Environment(
+        loader=PackageLoader("modelyard.ui"),
+        autoescape=select_autoescape(default=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("watch.html.j2").render(
+        title=title, monitors=[_monitor(each) for each in shown["monitors"]], words=WORDS
+    )
+
+
+def _monitor(seen: Json) -> Json:
+    last: dict[str, Json] = {}
+    for each in seen["observations"]:
+        last.setdefault(each["kind"], each)
+    kinds = sorted(last.values(), key=lambda each: (ORDER.index(each["level"]), each["kind"]))
+    return {
+        "name": seen["monitor"],
+        "headline": headline(seen),
+        "alarms": [{**alarm, "text": alarm["message"] or alarm["says"]} for alarm in seen["alarms"]],
+        "pictures": [{**each, "svg": Markup(_drawn(each))} for each in seen["pictures"]],
+        "series": [Markup(svg) for svg in _charts(seen["series"])],
+        "kinds": kinds,
+        "end": kinds[0]["end"][:16].replace("T", " ") if kinds else "",
+    }
+
+
+def headline(seen: Json) -> str:
+    """How the monitor stands, in a sentence; what is not known is not called well."""
+    if not seen["observations"]:
+        return "It has not looked yet."
+    if seen["alarms"]:
+        kinds = [alarm["kind"] for alarm in seen["alarms"] if not alarm["part_of"]]
+        return f"{' and '.join(kinds)} alarm{'s' if len(kinds) == 1 else ''} since {seen['alarms'][0]['since'][:10]}."
+    unknown = [kind for kind, level in seen["levels"].items() if level == "insufficient_data"]
+    if unknown:
+        return f"No alarm, but of {', '.join(unknown)} too little is known."
+    return "Nothing alarms."
+
+
+def _drawn(each: Json) -> str:
+    title = f"{each['column']}, reference against now"
+    if each["form"] == "values":
+        return bars.pairs(each["labels"], each["before"], each["after"], title=title)
+    return bars.histogram(each["edges"], each["before"], each["after"], title=title)
+
+
+def _charts(series: dict[str, list[list[Any]]]) -> list[str]:
+    """One chart per figure: their units have nothing in common."""
+    drawn = []
+    for name, points in series.items():
+        if len(points) < 2:
+            continue
+        told = tuple(
+            (datetime.fromisoformat(start), datetime.fromisoformat(end), value, f"{end[:10]}: {value:.4g}")
+            for start, end, value in points
+        )
+        drawn.append(charts.draw([charts.Series(name, "policy", told)], [], [], width=WIDTH, title=name))
+    return drawn
