@@ -12,11 +12,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+# Beside each peer stands what it needs and does not ask for, in the versions that it was written for.
 PEERS = {
-    "evidently": ["evidently>=0.7,<0.8"],
-    "nannyml": ["nannyml>=0.13,<0.14"],
-    "whylogs": ["whylogs[viz]>=1.6,<1.7", "setuptools<81"],
-    "alibi-detect": ["alibi-detect>=0.12,<0.14"],
+    "evidently": ["evidently>=0.7,<0.8", "pandas<3"],
+    "nannyml": ["nannyml>=0.13,<0.14", "pandas<3", "statsmodels"],
+    "whylogs": ["whylogs[viz]>=1.6,<1.7", "pandas<3", "numpy<2", "pyarrow<22", "setuptools<81"],
+    "alibi-detect": ["alibi-detect>=0.12,<0.14", "pyarrow<22"],
     "river": ["river>=0.21"],
 }
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "modelyard-bench"

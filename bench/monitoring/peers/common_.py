@@ -10,6 +10,11 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ |= {
+    "NML_DISABLE_USAGE_LOGGING": "1",
+    "WHYLOGS_NO_ANALYTICS": "True",
+    "DO_NOT_TRACK": "1",
+}  # none phones home
 logging.disable(logging.WARNING)
 
 

@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
@@ -96,13 +96,14 @@ class Profile:
     @classmethod
     def of_groups(cls, table: pa.Table, groups: Groups, reference: Profile) -> list[Profile]:
         """One profile per group of rows, all counted in one pass."""
-        there, fold = set(table.column_names), hashing.Fold(table.num_rows)
+        there = dict(zip(table.column_names, table.columns, strict=True))
+        known, fold = reference.known_names, hashing.Fold(table.num_rows)
         counted = {
-            name: count(table[name], column.layout, groups, fold, name)
+            name: count(there[name], column.layout, groups, fold, name)
             for name, column in reference.columns.items()
             if name in there
         }
-        extra = {name: str(table[name].type) for name in table.column_names if name not in reference.known_names}
+        extra = {name: str(column.type) for name, column in there.items() if name not in known}
         sizes = groups.sizes(table.num_rows)
         sampled = rows.samples(fold.done(), groups)
         return [
@@ -114,6 +115,14 @@ class Profile:
             )
             for g in range(groups.size)
         ]
+
+    @classmethod
+    def of_batches(cls, batches: Iterable[pa.RecordBatch], reference: Profile) -> Profile:
+        """The profile of a table that comes piece by piece: no more of it is in memory than one."""
+        whole = cls.merge([])
+        for batch in batches:
+            whole = cls.merge([whole, cls.of(pa.Table.from_batches([batch]), reference)])
+        return whole
 
     @classmethod
     def merge(cls, profiles: Sequence[Profile]) -> Profile:
@@ -253,8 +262,8 @@ def _reference(
 ) -> Profile:
     sample, fold = calendar.Sample.of(seconds), hashing.Fold(table.num_rows)
     columns, ignored = {}, {}
-    for name in table.column_names:
-        array = arrow.plain(table[name])
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        array = arrow.plain(column)
         layout = divide(array, computed=name in computed)
         if layout is None:
             ignored[name] = str(array.type)
