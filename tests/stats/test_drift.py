@@ -195,3 +195,10 @@ def test_equal_answers_of_a_model_are_no_value_that_got_stuck():
     reference = Profile.of(pa.table({"prediction": rng.random(20_000)}), computed=["prediction"])
     served = np.where(rng.random(5_000) < 0.03, 0.987, rng.random(5_000))  # many rows in one leaf
     assert worst(compare(reference, Profile.of(pa.table({"prediction": served}), reference))) in ("ok", "info")
+
+
+def test_a_column_of_a_few_fractions_moves_when_its_shares_do():
+    rng = np.random.default_rng(9)
+    known = pa.table({"rate": rng.choice([0.25, 0.5, 0.75], 5_000, p=[0.6, 0.3, 0.1])})
+    now = pa.table({"rate": rng.choice([0.25, 0.5, 0.75], 5_000, p=[0.2, 0.3, 0.5])})
+    assert compare_frames(known, now)["columns"][0]["verdict"] == "page"

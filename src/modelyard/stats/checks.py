@@ -20,11 +20,14 @@ from modelyard.stats.text import UNSEEN
 Level = Literal["ok", "info", "warn", "page"]
 SHARE_WARN, SHARE_PAGE = 0.02, 0.10
 REPLAY, REPLAY_PAGE = 0.05, 0.25
+ROUNDED = 0.25
+"""Points of whole numbers more or less; a tenth comes and goes with the weather."""
 INFO = 0.02
 MEASURED = ("shift", "outside")
 """The checks that are made of each measure of a text or vector."""
 SLIGHT = 0.05
-"""An average move by less than this many (robust) standard deviations is no alarm, whatever the PSI."""
+"""An average move by less than this many (robust) standard deviations is no alarm, whatever the PSI: where values lie
+close together, PSI is large and the change small."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,7 @@ def _at_most_info(findings: list[Finding]) -> list[Finding]:
 def row_findings(reference: Profile, current: Profile, limits: Limits) -> list[Finding]:
     """Whole rows by their hashes: whether more of them repeat others than in the reference, and whether they are the
     reference's own, come again."""
-    return [*_repeated(reference, current, limits), *_replayed(reference, current)]
+    return [*_repeated(reference, current, limits), *_replayed(reference, current, limits)]
 
 
 def _repeated(reference: Profile, current: Profile, limits: Limits) -> list[Finding]:
@@ -91,13 +94,14 @@ def _repeated(reference: Profile, current: Profile, limits: Limits) -> list[Find
     return [Finding("duplicates", "repeated", growth, p_value, level, before, after)]
 
 
-def _replayed(reference: Profile, current: Profile) -> list[Finding]:
+def _replayed(reference: Profile, current: Profile, limits: Limits) -> list[Finding]:
     """Rows that the reference held, beyond what two samples of one world share. The very same rows are a copy, which is
     worth a word, but no fault."""
     seen, rows = current.sample.overlap(reference.sample)
     if rows == 0:
         return []
-    before, after = reference.sample.familiar, seen / rows
+    usual = natural.nearest(reference.repeats, limits.span).limit("replayed", limits.alpha)
+    before, after = max(reference.sample.familiar, min(usual, 1.0)), seen / rows
     n = int(reference.sample.counts.sum())
     growth = max(after - before, 0.0)
     level: Level = "page" if growth >= REPLAY_PAGE else "warn" if growth >= REPLAY else "ok"
@@ -214,7 +218,7 @@ def _integers(reference: Tally, window: Tally, usual: Natural, limits: Limits) -
     before, after = share(reference.integers, reference.count), share(window.integers, window.count)
     p_value = proportions((reference.integers, reference.count), (window.integers, window.count))
     effect, limit = abs(after - before), usual.limit("integers", limits.alpha)
-    level: Level = "warn" if effect >= max(SHARE_PAGE, limit) else "ok"
+    level: Level = "warn" if effect >= max(ROUNDED, limit) else "ok"
     return Finding("precision", "integers", effect, p_value, level, before, after, limit)
 
 

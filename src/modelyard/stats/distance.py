@@ -77,21 +77,23 @@ def moved(layout: NumberLayout, reference: Tally, window: Tally) -> float:
     scale = min(spread, (middle[-1] - middle[0]) / numeric.IQR_OF_NORMAL)
     if scale <= 0:
         return np.inf
-    edges = np.clip(layout.edges, -numeric.FAR, numeric.FAR)
-    crossed = _below(layout, window, edges) - _below(layout, reference, edges)
-    same = np.sign(crossed[1:]) == np.sign(crossed[:-1])
-    through = np.where(same, np.minimum(np.abs(crossed[1:]), np.abs(crossed[:-1])), 0.0)
+    edges = np.clip(np.unique(np.append(layout.edges, layout.heavy)), -numeric.FAR, numeric.FAR)
+    before, upto = (_shares(layout, window, edges, side) - _shares(layout, reference, edges, side) for side in (0, 1))
+    starts, ends = upto[:-1], before[1:]
+    same = np.sign(starts) == np.sign(ends)
+    through = np.where(same, np.minimum(np.abs(starts), np.abs(ends)), 0.0)
     sizes = ((min(max(size, -numeric.FAR), numeric.FAR), n) for size, n in numeric.far(window))
     beyond_ends = sum(n * max(edges[0] - size, size - edges[-1], 0.0) for size, n in sizes)
     return float((through * np.diff(edges)).sum() + beyond_ends / window.count) / scale
 
 
-def _below(layout: NumberLayout, tally: Tally, edges: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """The share of values below each edge."""
-    bins = len(edges) - 1
+def _shares(layout: NumberLayout, tally: Tally, at: npt.NDArray[np.float64], included: int) -> npt.NDArray[np.float64]:
+    """The share of values below each place, or up to and with it; those of a bin are spread evenly over it."""
+    bins = len(layout.edges) - 1
+    light = np.interp(at, np.clip(layout.edges, -numeric.FAR, numeric.FAR), np.cumsum(tally.cells[: bins + 1]))
     heavy, counts = np.array(layout.heavy), tally.cells[bins + 2 :]
-    rows = np.cumsum(tally.cells[: bins + 1]) + (counts[None, :] * (heavy[None, :] < edges[:, None])).sum(axis=1)
-    return rows / tally.count
+    under = heavy[None, :] <= at[:, None] if included else heavy[None, :] < at[:, None]
+    return (light + (counts[None, :] * under).sum(axis=1)) / tally.count
 
 
 def share(part: float, whole: float) -> float:

@@ -22,25 +22,28 @@ from modelyard.stats.category import CategoryLayout
 from modelyard.stats.distance import Layout, distances
 from modelyard.stats.groups import Groups
 from modelyard.stats.measured import MeasuredLayout
-from modelyard.stats.numeric import NumberLayout
+from modelyard.stats.numeric import NumberLayout, margin
 from modelyard.stats.tally import Tally, merge, minus
 
 FEWEST = 4
+BEYOND = 1.25
 TURNOVER = 0.02
 FEWEST_ROWS = 50
 
 
 @dataclass(frozen=True)
 class Spread:
-    """`count` windows whose distance had this `mean` and standard deviation `sd`."""
+    """`count` windows whose distance had this `mean`, standard deviation `sd` and largest value `most`."""
 
     count: int
     mean: float
     sd: float
+    most: float = 0.0
 
     def limit(self, t: float) -> float:
-        """The upper end of the interval for the next window, for a quantile `t` of Student's distribution."""
-        return self.mean + t * self.sd * float(np.sqrt(1 + 1 / self.count))
+        """The upper end of the interval for the next window, for a quantile `t` of Student's distribution; and beyond
+        the largest seen, because distances are skewed: one week of holidays is followed by another."""
+        return max(self.mean + t * self.sd * float(np.sqrt(1 + 1 / self.count)), BEYOND * self.most)
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,7 @@ class Natural:
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object."""
-        return {name: [[s.count, s.mean, s.sd] for s in spreads] for name, spreads in self.spreads.items()}
+        return {name: [[s.count, s.mean, s.sd, s.most] for s in spreads] for name, spreads in self.spreads.items()}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Natural:
@@ -142,9 +145,9 @@ def turns_over(array: pa.Array, groups: Groups) -> bool:
     return float((before[after] == 0).mean()) - float((before == 1).sum() / before.sum()) >= TURNOVER
 
 
-def of_shares(shares: Sequence[float]) -> Natural:
-    """The natural variation of one share over windows, named "repeated"."""
-    return Natural({"repeated": (_spread(shares),)} if len(shares) >= FEWEST else {})
+def of_shares(shares: dict[str, Sequence[float]]) -> Natural:
+    """The natural variation of shares over windows, by name."""
+    return Natural({name: (_spread(values),) for name, values in shares.items() if len(values) >= FEWEST})
 
 
 def _spreads(name: str, *series: Sequence[dict[str, float]]) -> tuple[Spread, ...]:
@@ -153,7 +156,7 @@ def _spreads(name: str, *series: Sequence[dict[str, float]]) -> tuple[Spread, ..
 
 
 def _spread(values: Sequence[float]) -> Spread:
-    return Spread(len(values), float(np.mean(values)), float(np.std(values, ddof=1)))
+    return Spread(len(values), float(np.mean(values)), float(np.std(values, ddof=1)), float(np.max(values)))
 
 
 def _new_shares(array: pa.Array, layout: NumberLayout | CategoryLayout, groups: Groups) -> npt.NDArray[np.float64]:
@@ -174,5 +177,6 @@ def _new_shares(array: pa.Array, layout: NumberLayout | CategoryLayout, groups: 
             lows, highs = Groups(groups.size, window).extremes(values)
             low = np.append(np.inf, np.minimum.accumulate(lows)[:-1])
             high = np.append(-np.inf, np.maximum.accumulate(highs)[:-1])
-            new = window[(values < low[window]) | (values > high[window])]
+            room = margin(layout) * np.where(np.isfinite(high - low), high - low, 0.0)
+            new = window[(values < (low - room)[window]) | (values > (high + room)[window])]
     return np.bincount(new, minlength=groups.size) / rows

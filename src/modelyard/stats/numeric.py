@@ -27,6 +27,7 @@ IQR_OF_NORMAL = 1.349
 NARROWEST = 0.1
 _GROWTH = np.log(1.1)
 FAR = 1e100
+ROOM = 0.1
 YEAR = 366 * 86400.0
 """Time goes on: so far behind the reference's last time, or as far as it is long, a timestamp is no news."""
 
@@ -35,7 +36,8 @@ Kind = Literal["number", "integer", "timestamp"]
 
 @dataclass(frozen=True)
 class NumberLayout:
-    """`edges`: increasing, from the smallest to the largest of the reference; `heavy`: values with a cell of their own.
+    """`edges`: increasing, from the smallest to the largest of the reference, and a tenth of their distance beyond where
+    values are not whole; `heavy`: values with a cell of their own.
 
     `smooth`: values are spread over so many that no hash bucket stands out, so a heap in a window is news.
     Of timestamps only range and nulls are judged; the second of their three edges is the latest of the reference.
@@ -80,6 +82,8 @@ def layout(values: arrow.Floats, kind: Kind, *, computed: bool = False) -> Numbe
     is_heavy = (counts >= HEAVY * len(finite)) & (not computed)
     heavy = tuple(distinct[is_heavy].tolist())
     edges = _edges(distinct[~is_heavy], counts[~is_heavy], float(distinct[0]), float(distinct[-1]), len(finite))
+    if kind == "number" and not (distinct == np.floor(distinct)).all():
+        edges = _with_room(edges)
     if computed:
         edges = _apart(edges, NARROWEST * _scale(finite))
     buckets = np.bincount(_buckets(hashing.numbers(finite)), minlength=BUCKETS)
@@ -89,6 +93,18 @@ def layout(values: arrow.Floats, kind: Kind, *, computed: bool = False) -> Numbe
     spread = float(clipped.std())
     center = float(clipped.mean())
     return NumberLayout(kind, edges, heavy, center, spread if spread > abs(center) * 1e-12 else 1.0, smooth)
+
+
+def margin(layout: NumberLayout) -> float:
+    """How far beyond the known values a new one is no news, as a share of their range: a record is soon broken by a
+    little. Whole numbers may be codes: any new one is news."""
+    return ROOM if layout.kind == "number" and any(edge != np.floor(edge) for edge in layout.edges) else 0.0
+
+
+def _with_room(edges: tuple[float, ...]) -> tuple[float, ...]:
+    room = ROOM * (edges[-1] - edges[0])
+    low, high = edges[0] - room, edges[-1] + room
+    return (low, *edges[1:-1], high) if np.isfinite(high - low) else edges
 
 
 def _scale(values: arrow.Floats) -> float:
@@ -302,8 +318,12 @@ def points(tally: Tally, layout: NumberLayout) -> list[tuple[float, float, int]]
     if not layout.edges:
         return [(tally.low, tally.high, tally.count)]
     bins = len(layout.edges) - 1
-    cells = enumerate(tally.cells[1 : bins + 1])
-    found = [(layout.edges[i], layout.edges[i + 1], int(n)) for i, n in cells if n]
+    low, high = tally.low, tally.high
+    found = [
+        (min(max(layout.edges[i], low), high), max(min(layout.edges[i + 1], high), low), int(n))
+        for i, n in enumerate(tally.cells[1 : bins + 1])
+        if n
+    ]
     found += [(value, value, int(n)) for value, n in zip(layout.heavy, tally.cells[bins + 2 :], strict=True) if n]
     return found + [(size, size, n) for size, n in far(tally)]
 

@@ -299,8 +299,12 @@ def _column(
 
 
 def _repeats(hashes: hashing.Hashes, groups: Groups) -> natural.Natural:
+    """How many rows of its windows repeat others of the same, and how many are those of other windows."""
     samples = [sample for sample in rows.samples(hashes, groups) if sample.counts.sum() >= natural.FEWEST_ROWS]
-    return natural.of_shares([share for sample in samples if (share := sample.repeated) is not None])
+    repeated = [share for sample in samples if (share := sample.repeated) is not None]
+    pairs = zip(samples, rows.all_but_one(samples), strict=True)
+    seen = [share for sample, others in pairs if (share := sample.seen_in(others)) is not None]
+    return natural.of_shares({"repeated": repeated, "replayed": seen})
 
 
 def _divisions(seconds: arrow.Floats, widths: Sequence[timedelta]) -> dict[int, Groups]:

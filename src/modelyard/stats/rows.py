@@ -103,3 +103,13 @@ def merge(parts: Sequence[RowSample]) -> RowSample:
     hashes, place = np.unique(np.concatenate([part.hashes for part in parts]), return_inverse=True)
     counts = np.bincount(place, weights=np.concatenate([part.counts for part in parts]), minlength=len(hashes))
     return RowSample(hashes[:KEPT], counts.astype(np.int64)[:KEPT])
+
+
+def all_but_one(parts: Sequence[RowSample]) -> list[RowSample]:
+    """For each part the sample of all others together."""
+    before, after = [merge([])], [merge([])]
+    for part in parts[:-1]:
+        before.append(merge([before[-1], part]))
+    for part in parts[:0:-1]:
+        after.append(merge([after[-1], part]))
+    return [merge(list(pair)) for pair in zip(before, after[::-1], strict=True)] if parts else []

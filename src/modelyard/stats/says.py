@@ -87,8 +87,7 @@ def _part(
             return f"{finding.after:.1%} of values were never seen before ({words})"
         case "range":
             times = isinstance(layout, NumberLayout) and layout.kind == "timestamp"
-            ends = (0, 1 if times else -1)
-            low, high = (layout.edges[i] for i in ends) if isinstance(layout, NumberLayout) else (0.0, 0.0)
+            low, high = (reference.low or 0.0), (reference.high or 0.0)
             known = f"{_moment(low)} to {_moment(high)}" if times else f"{_short(low)} to {_short(high)}"
             seen = "" if times else f"; now {_short(window.low)} to {_short(window.high)}"
             return f"{finding.after:.1%} lie out of the known range {known}{seen}"
