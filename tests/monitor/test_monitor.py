@@ -117,9 +117,9 @@ def test_profiles_are_built_once_and_cost_little(world, declared):
     assert monitor.profile_segments(world.store, "api") == 0
     assert all(segment.profile for segment in world.store.read(Segment))
     look(world, declared(quality=None), 29)
-    begin = time.perf_counter()
+    begin = time.process_time()
     assert look(world, declared(quality=None), 30)["drift"].level == "ok"
-    assert time.perf_counter() - begin < 0.5
+    assert time.process_time() - begin < 0.5
 
 
 def test_a_mover_that_wrote_down_a_later_version_is_understood(world, declared):
