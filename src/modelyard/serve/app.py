@@ -9,6 +9,7 @@ import secrets
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from hashlib import blake2b
 from typing import Any, TypeAlias
@@ -73,7 +74,7 @@ class Server:
         self.shadows = Shadows(
             lambda call: self.metrics.count("modelyard_shadows_dropped_total", deployment=call.board.name)
         )
-        self.batcher = Batcher(gateway, self.metrics)
+        self.batcher = Batcher(gateway, self.metrics, self.shadows)
         self.questions: dict[bytes, str] = {}
         self.max_body = max_body
         self.stopping = False
@@ -83,6 +84,7 @@ class Server:
         self._seen_hosts: dict[bytes, bool] = {}
         self._read_seconds = read_seconds
         self._predictors = ThreadPoolExecutor(PREDICTORS, "predict")
+        self._late = ThreadPoolExecutor(1, "late")
         self._writers = ThreadPoolExecutor(1, "feedback")
         self._refresher = ThreadPoolExecutor(1, "refresh")
         self._working = 0
@@ -180,17 +182,32 @@ class Server:
         if chosen is not None:
             said = f"\0{call.routing_key or ''}\0{request.path}" + (f"\0{call.forced}" if call.forced else "")
             call.digest = blake2b(body + said.encode(), digest_size=16).hexdigest()
-        response = await asyncio.get_running_loop().run_in_executor(self._predictors, self._predict, call)
+        if request.late:
+            return await self._too_late(call)
+        working = asyncio.get_running_loop().run_in_executor(self._predictors, self._predict, call)
+        await asyncio.wait({working}, timeout=call.board.promise.deadline)
+        if not working.done() and call.claim():
+            working.add_done_callback(_forget)
+            return await self._too_late(call)
+        response = await working
         self.shadows.add(call)
         return response
 
-    def _predict(self, call: Call) -> Response:
+    async def _too_late(self, call: Call) -> Response:
+        """Answer without the model: by the fallback, else 504. What the model still says is not logged any more."""
+        again = replace(call, parts=[], typed={}, claimed=False, tickets=[None])
+        return await asyncio.get_running_loop().run_in_executor(self._late, self._predict, again, True)
+
+    def _predict(self, call: Call, late: bool = False) -> Response:
         try:
-            answer = self.gateway.run(call)
+            answer = self.gateway.run(call, late=late)
         finally:
             self._count_policy(call)
         name = call.board.name
-        self.metrics.count("modelyard_rows_total", len(answer.predictions), deployment=name, arm=answer.arm)
+        told = {"deployment": name, "arm": answer.arm}
+        if answer.release in call.board.loaded:
+            told["release"] = call.board.loaded[answer.release].served.name
+        self.metrics.count("modelyard_rows_total", len(answer.predictions), **told)
         for code, number in Counter(code for _, _, code in answer.warnings).items():
             self.metrics.count("modelyard_warnings_total", number, deployment=name, code=code)
         assert call.codec is not None
@@ -244,7 +261,16 @@ class Server:
         revisions: dict[Labels, float] = {
             (("deployment", name),): float(self.gateway.revision(name)) for name in self.gateway.names
         }
-        text = self.metrics.text({"modelyard_revision": revisions, "modelyard_working": {(): float(self._working)}})
+        lost: dict[Labels, float] = {
+            (("deployment", name),): float(deployed.spool.lost)
+            for name in self.gateway.names
+            if (deployed := self.gateway.deployed(name)) is not None and deployed.spool.lost
+        }
+        gauges: dict[str, dict[Labels, float]] = {
+            "modelyard_revision": revisions,
+            "modelyard_working": {(): float(self._working)},
+        }
+        text = self.metrics.text(gauges | ({"modelyard_unlogged_rows": lost} if lost else {}))
         return Response(200, text.encode(), "text/plain; version=0.0.4; charset=utf-8")
 
     async def _live(self, receive: Receive, send: Send) -> None:
@@ -282,12 +308,17 @@ class Server:
 
     def close(self) -> None:
         """End the threads and close the log."""
-        for pool in (self._refresher, self._predictors, self._writers):
+        for pool in (self._refresher, self._predictors, self._late, self._writers):
             pool.shutdown()
         self.batcher.close()
         self.shadows.close()
         self.report.close()
         self.gateway.close()
+
+
+def _forget(working: asyncio.Future[Response]) -> None:
+    """What came too late was answered already."""
+    working.exception()
 
 
 def _allow(request: Request, *methods: str) -> None:

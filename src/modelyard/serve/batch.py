@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any
 
@@ -31,9 +31,13 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Asked:
-    """One request of a batch: its `body` and `routing` key come in, its `answer` goes out; None: left to the pipeline."""
+    """One request of a batch: its `body` and `routing` key come in, its `answer` goes out; None: left to the pipeline.
 
-    __slots__ = ("answer", "arm", "began", "body", "id", "routing")
+    `late`: its time is over, whatever the model says; `refused`: too much waits; `unlogged`: the log failed after it was
+    written, so that nobody may be told.
+    """
+
+    __slots__ = ("answer", "arm", "began", "body", "id", "late", "refused", "routing", "tickets", "unlogged")
 
     def __init__(self, body: bytes, routing: str | None, began: float) -> None:
         self.body = body
@@ -42,6 +46,16 @@ class Asked:
         self.id = ""
         self.arm = ""
         self.answer: bytes | None = None
+        self.late = self.refused = self.unlogged = False
+        self.tickets: list[None] = [None]
+
+    def claim(self) -> bool:
+        """Whether the caller may decide what becomes of it: the first who asks may; safe between threads."""
+        try:
+            self.tickets.pop()
+        except IndexError:
+            return False
+        return True
 
 
 @dataclass
@@ -215,17 +229,26 @@ def predict(batch: Batch) -> None:
 
 
 def log(batch: Batch) -> None:
-    """One entry per arm, in one write."""
+    """One entry per arm, in one write; not of those whose time was over meanwhile."""
+    for share in batch.shares:
+        mine = np.array([batch.asked[number].claim() for number in share.asked])
+        if not mine.all():
+            lengths = np.diff(share.ends, prepend=0)
+            assert share.values is not None
+            share.values = share.values[np.repeat(mine, lengths)]
+            _leave(share, np.repeat(mine, lengths))
+    batch.shares = [share for share in batch.shares if share.asked]
     if not batch.shares:
         return
     now, at = batch.clock.monotonic(), int(batch.clock.now().timestamp() * 1_000_000)
     entries = [_entry(batch, share, now, at) for share in batch.shares]
     shapes = {share.arm.release: batch.board.loaded[share.arm.release].served.inputs for share in batch.shares}
     batch.wrote = batch.spool.write(entries, shapes, sync=False)
-    batch.ledger.add(entries, batch.wrote[0])
+    if batch.wrote[0]:
+        batch.ledger.add(entries, batch.wrote[0])
 
 
-def _entry(batch: Batch, share: Share, now: float, at: int) -> frames.Many:
+def _entry(batch: Batch, share: Share, now: float, at: int, unseen: float | None = None) -> frames.Many:
     assert share.values is not None
     asked = [batch.asked[number] for number in share.asked]
     single = len(asked) == len(share.rows)
@@ -243,9 +266,10 @@ def _entry(batch: Batch, share: Share, now: float, at: int) -> frames.Many:
         routing=[each.id if each.routing is None else each.routing for each in asked] if keyed else None,
         values=share.values.tobytes(),
         width=share.values.shape[1] if share.values.ndim == 2 else 0,
-        ms=[round((now - each.began) * 1000, 3) for each in asked],
-        propensity=share.arm.weight,
-        inputs=_inputs(batch, share.rows),
+        ms=[round((now - each.began if unseen is None else unseen) * 1000, 3) for each in asked],
+        role="answer" if unseen is None else "shadow",
+        propensity=share.arm.weight if unseen is None else None,
+        inputs=_inputs(batch, share.rows) if unseen is None else None,
     )
 
 
@@ -296,3 +320,30 @@ def run(batch: Batch) -> None:
         step(batch)
         if not batch.kept:
             break
+
+
+def shadow(batch: Batch) -> None:
+    """What nobody waits for: the releases in shadow answer the same rows and are logged beside them.
+
+    A row of which a shadow's policy has something to say is none of its comparison.
+    """
+    table = batch.board.table
+    starts = np.concatenate(([0], batch.ends[:-1])) if len(batch.ends) else batch.ends
+    place_of = {number: place for place, number in enumerate(batch.kept)}
+    answered = {number: share.arm.release for share in batch.shares for number in share.asked}
+    for arm in table.shadows:
+        asked = [number for number in answered if answered[number] != arm.release]
+        names = [batch.asked[number].routing or batch.asked[number].id for number in asked]
+        wanted = table.shadowed(arm, names)
+        places = np.array([place_of[number] for number, each in zip(asked, wanted.tolist(), strict=True) if each])
+        if not len(places):
+            continue
+        beside = replace(batch, shares=[_share(batch, arm, places, starts)])
+        began = batch.clock.monotonic()
+        for step in (screen, predict):
+            step(beside)
+        now, at = batch.clock.monotonic(), int(batch.clock.now().timestamp() * 1_000_000)
+        entries = [_entry(beside, share, now, at, unseen=now - began) for share in beside.shares]
+        if entries:
+            shapes = {arm.release: batch.board.loaded[arm.release].served.inputs}
+            batch.spool.write(entries, shapes, sync=False)

@@ -1,7 +1,8 @@
 """Batches of a server: whatever ordinary requests wait when the gateway becomes free go together; nobody waits for a timer.
 
 A model that answers at once is asked between two looks at the sockets, without another thread. One that takes long is
-asked in a thread, and what comes meanwhile is its next batch.
+asked in a thread: what comes meanwhile is its next batch, and what waits longer than the deployment's deadline is answered
+without it.
 """
 
 from __future__ import annotations
@@ -18,8 +19,11 @@ from modelyard.serve.board import Board
 from modelyard.serve.gateway import Deployed, Gateway
 from modelyard.serve.layout import Layout
 from modelyard.serve.metrics import Metrics
+from modelyard.serve.shadows import Shadows
 
 MOST_TOGETHER = 512
+# How long what waits may take to be answered before more is refused: overload is told at once, not after a wait.
+MOST_SECONDS, FEW = 0.1, 64
 QUICK_SECONDS, QUICK_EACH, STRIKES = 0.02, 0.002, 3
 _log = logging.getLogger(__name__)
 
@@ -28,7 +32,7 @@ Done = Callable[[Asked], None]
 
 @dataclass
 class Lane:
-    """The ordinary requests of one deployment: those that wait, and whether a batch is on its way."""
+    """The ordinary requests of one deployment: those that wait, whether a batch is on its way, what one costs (seconds)."""
 
     name: str
     board: Board | None = None
@@ -37,14 +41,21 @@ class Lane:
     busy: bool = False
     slow: bool = False
     strikes: int = 0
+    cost: float = 0.0
+
+    @property
+    def full(self) -> bool:
+        """Whether another request would wait too long."""
+        return len(self.waiting) >= FEW and len(self.waiting) * self.cost > MOST_SECONDS
 
 
 class Batcher:
     """Collects ordinary requests and answers them in batches, on the loop that it is used from."""
 
-    def __init__(self, gateway: Gateway, metrics: Metrics) -> None:
+    def __init__(self, gateway: Gateway, metrics: Metrics, shadows: Shadows) -> None:
         self.gateway = gateway
         self.metrics = metrics
+        self.shadows = shadows
         self._lanes: dict[str, Lane] = {}
         self._slow = ThreadPoolExecutor(2, "batch")
         self._sync = ThreadPoolExecutor(2, "sync")
@@ -60,30 +71,40 @@ class Batcher:
         if lane.board is not deployed.board:
             lane.board, lane.layout, lane.strikes = deployed.board, Layout.of(deployed.board), 0
             lane.slow = any(each.served.apart for each in deployed.board.loaded.values())
-        return lane if lane.layout is not None and not deployed.board.table.shadows else None
+        return lane if lane.layout is not None and not deployed.ejections.any else None
 
     def add(self, lane: Lane, asked: Asked, done: Done) -> None:
         """Have a request answered; `done` is called on the loop with its answer, or without: then it is the pipeline's."""
+        loop = asyncio.get_running_loop()
+        if lane.full:
+            asked.refused = True
+            self.metrics.count("modelyard_refusals_total", deployment=lane.name, code="overloaded")
+            loop.call_soon(done, asked)
+            return
         lane.waiting.append((asked, done))
+        if lane.slow and lane.board is not None:
+            loop.call_later(lane.board.promise.deadline, self._expire, asked, done)
         if not lane.busy:
             lane.busy = True
-            asyncio.get_running_loop().call_soon(self._go, lane)
+            loop.call_soon(self._go, lane)
+
+    def _expire(self, asked: Asked, done: Done) -> None:
+        if asked.claim():
+            asked.late = True
+            done(asked)
 
     def _go(self, lane: Lane) -> None:
         """Answer what waits."""
         some, lane.waiting = lane.waiting[:MOST_TOGETHER], lane.waiting[MOST_TOGETHER:]
-        lane.busy = bool(some)
-        if not some:
-            return
+        some = [each for each in some if not each[0].late]
         deployed = self.gateway.deployed(lane.name)
-        if self.lane(lane.name) is None or deployed is None:
+        if not some or deployed is None or self.lane(lane.name) is None:
             self._end(lane, some)
             return
         loop = asyncio.get_running_loop()
         if lane.slow:
-            loop.run_in_executor(self._slow, self._answer, lane, deployed, some).add_done_callback(
-                lambda _: self._end(lane, some)
-            )
+            working = loop.run_in_executor(self._slow, self._answer, lane, deployed, some)
+            working.add_done_callback(lambda _: self._end(lane, some))
             return
         batch = self._answer(lane, deployed, some)
         if batch is not None and batch.wrote[0] and deployed.spool.durability == "disk":
@@ -109,22 +130,31 @@ class Batcher:
                 each.answer = None
             return None
         ended = clock.monotonic()
+        cost = (ended - began) / len(asked)
+        lane.cost = cost if not lane.cost else 0.9 * lane.cost + 0.1 * cost
         lane.strikes = lane.strikes + 1 if ended - began > max(QUICK_SECONDS, QUICK_EACH * len(asked)) else 0
         lane.slow = lane.slow or lane.strikes >= STRIKES
+        deployed.ejections.answered(share.arm.release for share in batch.shares)
         self._count(lane.name, batch, ended)
+        self.shadows.add(batch)
         return batch
 
     def _synced(self, some: list[tuple[Asked, Done]], future: asyncio.Future[None]) -> None:
         if future.exception() is not None:
             for each, _ in some:
+                each.unlogged = each.answer is not None
                 each.answer = None
-        for each, done in some:
-            done(each)
+        self._tell(some)
 
     def _end(self, lane: Lane, some: list[tuple[Asked, Done]]) -> None:
-        for each, done in some:
-            done(each)
+        self._tell(some)
         self._next(lane)
+
+    def _tell(self, some: list[tuple[Asked, Done]]) -> None:
+        for each, done in some:
+            if not each.late:
+                each.claim()
+                done(each)
 
     def _next(self, lane: Lane) -> None:
         lane.busy = bool(lane.waiting)
@@ -134,7 +164,12 @@ class Batcher:
     def _count(self, name: str, batch: Batch, ended: float) -> None:
         took = []
         for share in batch.shares:
-            self.metrics.count("modelyard_rows_total", len(share.rows), deployment=name, arm=share.arm.name)
+            told = {
+                "deployment": name,
+                "arm": share.arm.name,
+                "release": batch.board.loaded[share.arm.release].served.name,
+            }
+            self.metrics.count("modelyard_rows_total", len(share.rows), **told)
             took += [ended - batch.asked[number].began for number in share.asked]
         if took:
             told = {"deployment": name, "operation": "predict"}
@@ -143,5 +178,5 @@ class Batcher:
 
     def close(self) -> None:
         """End the threads."""
-        self._slow.shutdown()
+        self._slow.shutdown(wait=False, cancel_futures=True)
         self._sync.shutdown()

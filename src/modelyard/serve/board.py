@@ -16,6 +16,7 @@ from modelyard.serve.predicting import can_fall_back
 from modelyard.serve.releases import Served
 from modelyard.serve.routing import Arm, Table
 from modelyard.spec.types import FixedValue, InputRule, Log
+from modelyard.spec.values import parse_duration
 
 Load = Callable[[str], Served]
 
@@ -37,18 +38,23 @@ class Promise:
     label: bool
     durability: str
     max_rows: int
+    when_full: str = "refuse"
+    deadline: float = 10.0
     coerce: bool = False
     extra: str = "reject"
 
     @classmethod
     def of(cls, declared: Mapping[str, Any]) -> Promise:
         """From the dump of a `DeploymentSpec`, defaults for what it lacks."""
+        log = Log.model_validate(declared.get("log") or {})
         return cls(
             {name: InputRule.model_validate(rule) for name, rule in (declared.get("inputs") or {}).items()},
             _FALLBACK.validate_python(declared.get("fallback")),
             declared.get("output") == "label",
-            Log.model_validate(declared.get("log") or {}).durability,
+            log.durability,
             int(declared.get("max_rows") or 10_000),
+            log.when_full,
+            parse_duration(declared.get("deadline") or "10s").total_seconds(),
             bool(declared.get("coerce")),
             declared.get("extra") or "reject",
         )

@@ -15,6 +15,7 @@ from modelyard.serve import policy, predicting
 from modelyard.serve.answer import Answer
 from modelyard.serve.board import Board
 from modelyard.serve.columns import Column, Raw, typed
+from modelyard.serve.ejection import Ejections
 from modelyard.serve.frames import Entry
 from modelyard.serve.http import Response
 from modelyard.serve.ledger import Ledger
@@ -71,6 +72,7 @@ class Call:
     spool: Spool
     ledger: Ledger
     request_id: str
+    ejections: Ejections | None = None
     chosen: bool = False
     digest: str = ""
     body: bytes | None = None
@@ -97,6 +99,15 @@ class Call:
     typed: dict[tuple[str, str], Column] = field(default_factory=dict)
     answer: Answer | None = None
     held: list[Entry] | None = None
+    tickets: list[None] = field(default_factory=lambda: [None])
+
+    def claim(self) -> bool:
+        """Whether the caller may decide what becomes of the call: the first who asks may; safe between threads."""
+        try:
+            self.tickets.pop()
+        except IndexError:
+            return False
+        return True
 
     @property
     def replayed(self) -> bool:

@@ -12,12 +12,15 @@ import pyarrow.compute as pc
 from modelyard.serve import keys
 from modelyard.serve.call import Call, Part, place_of
 from modelyard.serve.frames import Entry
+from modelyard.serve.refusal import Refusal
 
 Told: TypeAlias = tuple[int, str, str, str]
 
 
 def log(call: Call) -> None:
     """Write every row down before it is answered; a row that failed is written too, for the guards."""
+    if not call.claim():
+        raise Refusal(504, "deadline_exceeded")  # answered already, without what comes too late
     carry(call)
     call.at = int(call.clock.now().timestamp() * 1_000_000)
     milliseconds = (call.clock.monotonic() - call.began) * 1000
@@ -32,7 +35,8 @@ def write(call: Call, entries: list[Entry]) -> None:
         return
     shapes = {each.release: call.board.loaded[each.release].served.inputs for each in entries}
     segment, _ = call.spool.write(entries, shapes)
-    call.ledger.add(entries, segment)
+    if segment:
+        call.ledger.add(entries, segment)
 
 
 def entry(call: Call, part: Part, milliseconds: float) -> Entry | None:

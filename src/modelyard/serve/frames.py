@@ -94,7 +94,8 @@ class Many(msgspec.Struct, omit_defaults=True, tag="many"):
     at: int
     ms: list[float]
     values: bytes
-    inputs: list[bytes | list[Any]]
+    inputs: list[bytes | list[Any]] | None = None
+    role: str = "answer"
     ends: list[int] | None = None
     width: int = 0
     time: list[int | None] | None = None
@@ -210,7 +211,7 @@ def _extend_many(fixed: dict[str, list[Any]], many: Many) -> None:
     fixed["at"] += [many.at] * n
     fixed["time"] += many.time or [None] * n
     fixed["arm"] += [many.arm] * n
-    fixed["role"] += ["answer"] * n
+    fixed["role"] += [many.role] * n
     fixed["release"] += [many.release] * n
     fixed["key"] += many.key or [""] * n
     fixed["routing"] += _each(many.routing or many.ids, lengths)

@@ -24,6 +24,7 @@ from modelyard.serve import entries, feedback, log, pipeline
 from modelyard.serve.answer import Answer
 from modelyard.serve.board import Board
 from modelyard.serve.call import Call
+from modelyard.serve.ejection import Ejections
 from modelyard.serve.feedback import FeedbackResult, Labels
 from modelyard.serve.frames import Entry
 from modelyard.serve.ledger import Ledger
@@ -43,6 +44,7 @@ class Deployed:
     board: Board
     spool: Spool
     ledger: Ledger
+    ejections: Ejections
 
 
 @dataclass(frozen=True)
@@ -155,14 +157,16 @@ class Gateway:
         return None
 
     def _deploy(self, before: Deployed | None, new: Board) -> Deployed:
-        if before is not None and before.spool.durability == new.promise.durability:
+        promised = (new.promise.durability, new.promise.when_full)
+        if before is not None and (before.spool.durability, before.spool.when_full) == promised:
             return replace(before, board=new)
         if before is not None:
             before.spool.rotate()
         place = log.directory(self.store, new.name) if self._spool_root is None else self._spool_root / new.name
-        spool = Spool(place, new.promise.durability, monotonic=self.clock.monotonic)
+        spool = Spool(place, *promised, monotonic=self.clock.monotonic)
         ledger = before.ledger if before is not None else self._ledger(new.name, place)
-        return Deployed(new, spool, ledger)
+        ejections = before.ejections if before is not None else Ejections(self.clock.monotonic)
+        return Deployed(new, spool, ledger, ejections)
 
     def _ledger(self, name: str, place: Path) -> Ledger:
         return Ledger(self.store, name, place, monotonic=self.clock.monotonic)
@@ -244,15 +248,16 @@ class Gateway:
             deployed.spool,
             deployed.ledger,
             request_id or secrets.token_hex(12),
+            ejections=deployed.ejections,
             chosen=request_id is not None,
             routing_key=routing_key,
             began=self.clock.monotonic(),
         )
 
-    def run(self, call: Call) -> Answer:
-        """Take a request its way; its Refusal carries the request id."""
+    def run(self, call: Call, *, late: bool = False) -> Answer:
+        """Take a request its way, or, when it is too late to ask a model, that way; its Refusal carries the request id."""
         try:
-            return pipeline.run(call)
+            return pipeline.run(call, pipeline.TOO_LATE if late else pipeline.STEPS)
         except Refusal as refusal:
             refusal.request_id = call.request_id
             raise

@@ -41,6 +41,7 @@ class Request:
     receive: Receive
     request_id: str = ""
     read: bool = False
+    late: bool = False
     complain: Callable[[Refusal], Mapping[str, Any]] | None = None
 
     @classmethod
@@ -49,7 +50,8 @@ class Request:
         headers: dict[str, bytes] = {}
         for name, value in scope["headers"]:
             headers.setdefault(name.decode("latin-1").lower(), value)
-        return cls(scope["method"], scope["path"], headers, receive)
+        late = bool(scope.get("state", {}).get("late"))
+        return cls(scope["method"], scope["path"], headers, receive, late=late)
 
     def text(self, name: str) -> str | None:
         """A header as text: UTF-8 where it is, else Latin-1."""

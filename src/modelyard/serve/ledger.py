@@ -57,14 +57,14 @@ class Ledger:
                 self._remember(entry, segment)
 
     def _remember(self, entry: Entry | Many, segment: str) -> None:
+        if entry.role == "shadow":
+            return
         if isinstance(entry, Many):
             now = self._monotonic()
             for request_id, rows in zip(entry.ids, entry.lengths, strict=True):
                 self._requests[request_id] = Seen(rows, "", now, segment)
-        elif entry.answered:
-            self._remember_one(entry, segment)
         else:
-            return
+            self._remember_one(entry, segment)
         while len(self._requests) > MOST_REQUESTS:
             self._requests.popitem(last=False)
         for key in entry.key or ():

@@ -30,9 +30,18 @@ BUFFER_BYTES = 64 << 10
 class Spool:
     """Appends entries to this process's open segment of one deployment; safe to use from several threads."""
 
-    def __init__(self, place: Path, durability: str = "process", *, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        place: Path,
+        durability: str = "process",
+        when_full: str = "refuse",
+        *,
+        monotonic: Callable[[], float],
+    ) -> None:
         self.place = place
         self.durability = durability
+        self.when_full = when_full
+        self.lost = 0
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._sync_lock = threading.Lock()
@@ -49,7 +58,9 @@ class Spool:
     ) -> tuple[str, int]:
         """Append entries, all or none; `shapes` gives the inputs of their releases. Segment and offset behind them.
 
-        With `disk` it waits until they are there, or leaves that to the caller: without `sync`, see `sync`. Refusal 503 `log_unavailable` when it cannot be done: then nothing may be answered.
+        With `disk` it waits until they are there, or leaves that to the caller: without `sync`, see `sync`. Refusal 503
+        `log_unavailable` when it cannot be done: then nothing may be answered, unless `when_full` is `answer`: then the
+        rows are counted as `lost`, and the segment is "".
         """
         with self._lock:
             try:
@@ -61,12 +72,18 @@ class Spool:
                 )
                 self._append(handle, data)
             except OSError as error:
-                raise _unavailable(error) from error
+                return self._lose(entries, error)
             self._shapes |= new
             segment, end = self.segment, self._size
         if sync:
             self.sync(segment, end)
         return segment, end
+
+    def _lose(self, entries: Sequence[Entry | Many], error: OSError) -> tuple[str, int]:
+        if self.when_full == "refuse":
+            raise _unavailable(error) from error
+        self.lost += sum(each.n for each in entries)
+        return "", 0
 
     def _append(self, handle: int, data: bytes) -> None:
         if self.durability == "best_effort":
@@ -97,7 +114,7 @@ class Spool:
 
     def sync(self, segment: str, end: int) -> None:
         """With `disk`, wait until byte `end` is there; whoever comes first does it for all who wait. Refusal as for `write`."""
-        if self.durability != "disk":
+        if self.durability != "disk" or not segment:
             return
         with self._sync_lock:
             with self._lock:
@@ -110,7 +127,8 @@ class Spool:
                 # After a failed fsync the kernel may have dropped the pages: never ask again, start a new segment.
                 with self._lock:
                     self._abandon()
-                raise _unavailable(error) from error
+                if self.when_full == "refuse":
+                    raise _unavailable(error) from error
             finally:
                 os.close(handle)
             self._synced = size

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 HELP = {
     "modelyard_requests_total": "Requests by deployment, operation and HTTP status.",
-    "modelyard_rows_total": "Rows answered, by deployment and arm.",
+    "modelyard_rows_total": "Rows answered, by deployment, arm and release.",
+    "modelyard_unlogged_rows": "Rows answered though the log could not be written (`when_full: answer`).",
     "modelyard_warnings_total": "Warnings about rows, by deployment and code.",
     "modelyard_policy_total": "Values that the input policy acted on, by deployment, input, code and action.",
     "modelyard_refusals_total": "Requests that were not answered, by deployment and code.",

@@ -54,11 +54,20 @@ def route(call: Call) -> None:
     chosen = table.assign(call.keys)
     if call.inside is not None:
         chosen = np.where(call.inside, chosen, 0)
+    chosen = _standing(call, chosen)
     for number, arm in enumerate(table.arms):
         rows = np.flatnonzero(chosen == number)
         if len(rows):
             every = len(rows) == len(chosen)
             call.parts.append(Part(arm, "answer", None if every else rows, call.count if every else len(rows)))
+
+
+def _standing(call: Call, chosen: np.ndarray) -> np.ndarray:
+    """The arms, with those whose release is ejected replaced by the first that is not, if there is one."""
+    if call.replayed or call.ejections is None or not call.ejections.any:
+        return chosen
+    out = np.array([call.ejections.out(arm.release) for arm in call.board.table.arms])
+    return chosen if out.all() else np.where(out[chosen], np.argmin(out), chosen)
 
 
 def _values(call: Call, name: str) -> pa.Array:
@@ -80,7 +89,23 @@ def _named(call: Call, name: str) -> Arm:
 def predict(call: Call) -> None:
     """One predict per arm; rows that cannot be answered get the fallback where one is declared."""
     for part in call.parts:
-        ask(call, part)
+        ejections = None if call.replayed else call.ejections
+        falls = call.board.promise.fallback is not None
+        out = falls and part.role == "answer" and ejections is not None and ejections.out(part.arm.release)
+        ask(call, part, failed="ejected" if out else "")
+        if ejections is not None and not out:
+            ejections.failed(part.arm.release) if _at_fault(part) else ejections.answered([part.arm.release])
+
+
+def _at_fault(part: Part) -> bool:
+    """Whether the release failed on a row that there was nothing to say about."""
+    assert part.outcome is not None and part.made is not None
+    doubtful = {row for row, _, _ in part.outcome.warnings} | part.outcome.refused()
+    wrong = {row for row, code in (part.made.errors | part.made.failed).items() if code in MODEL_FAULTS}
+    return bool(wrong - doubtful)
+
+
+MODEL_FAULTS = frozenset({"model_failed", "model_output_invalid"})
 
 
 def ask(call: Call, part: Part, *, failed: str = "") -> None:
@@ -99,6 +124,8 @@ def ask(call: Call, part: Part, *, failed: str = "") -> None:
 def late(call: Call) -> None:
     """In place of `predict`, when there is no time left for it: the fallback answers, where one is declared."""
     for part in call.parts:
+        if call.ejections is not None:
+            call.ejections.failed(part.arm.release)
         ask(call, part, failed="deadline_exceeded")
 
 
@@ -179,12 +206,13 @@ def shown(answer: Answer, board: Board) -> Answer:
 
 
 STEPS: tuple[Callable[[Call], None], ...] = (recall, decode, route, validate, apply_policy, predict, log, answer)
+TOO_LATE: tuple[Callable[[Call], None], ...] = (decode, route, validate, apply_policy, late, log, answer)
 
 
-def run(call: Call) -> Answer:
+def run(call: Call, steps: tuple[Callable[[Call], None], ...] = STEPS) -> Answer:
     """Take a request all its way. Refusal when it is not answered; what was logged by then stays."""
     try:
-        for step in STEPS:
+        for step in steps:
             step(call)
             if call.answer is not None:
                 break

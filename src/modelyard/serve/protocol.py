@@ -9,6 +9,7 @@ batch leaves over becomes an ordinary ASGI request after all. Slow, oversized an
 from __future__ import annotations
 
 import asyncio
+import json
 import urllib.parse
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from modelyard.serve.batch import Asked
 from modelyard.serve.http import MAX_HEADER_BYTES, MAX_HEADERS
+from modelyard.serve.refusal import Refusal
 
 if TYPE_CHECKING:
     from modelyard.serve.app import Server
@@ -35,6 +37,12 @@ _HEAD = (
     b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncache-control: no-store\r\n"
     b"x-content-type-options: nosniff\r\nx-request-id: %b\r\ncontent-length: %d\r\n%b\r\n%b"
 )
+_PROBLEM = (
+    b"HTTP/1.1 %b\r\ncontent-type: application/problem+json\r\nretry-after: 1\r\ncontent-length: %%d\r\n%%b\r\n%%b"
+)
+_BUSY, _UNLOGGED = _PROBLEM % b"429 Too Many Requests", _PROBLEM % b"503 Service Unavailable"
+_TOO_MUCH = json.dumps(Refusal(429, "overloaded", "Too many requests are waiting.").as_json()).encode()
+_NO_LOG = json.dumps(Refusal(503, "log_unavailable", "The prediction log cannot be written.").as_json()).encode()
 _TITLES = {
     400: b"Bad Request", 408: b"Request Timeout", 431: b"Request Header Fields Too Large",
 }  # fmt: skip
@@ -112,10 +120,10 @@ class Protocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Decide which way the request goes."""
-        self._size = 0
+        large, self._size = self._size > MAX_HEADER_BYTES, 0
         self.awaits, self.since = "body", self.loop.time()
         busy = self.cycle is not None and not self.cycle.response_complete
-        short = None if busy else self._short()
+        short = None if busy or (large and self._refused()) else self._short()
         if short is not None:
             self.cycle = short  # type: ignore[assignment]
             return
@@ -191,12 +199,17 @@ class Protocol(HttpToolsProtocol):
         """Write an answer; a request that was left over goes the way of all others."""
         if short.disconnected or self.transport.is_closing():
             return
-        if asked.answer is None:
-            self._hand_over(short)
-            return
         keep = short.keep_alive and not self.server_app.stopping
         close = b"" if keep else b"connection: close\r\n"
-        self.transport.write(_HEAD % (asked.id.encode(), len(asked.answer), close, asked.answer))
+        if asked.refused:
+            self.transport.write(_BUSY % (len(_TOO_MUCH), close, _TOO_MUCH))
+        elif asked.unlogged:
+            self.transport.write(_UNLOGGED % (len(_NO_LOG), close, _NO_LOG))
+        elif asked.answer is None:
+            self._hand_over(short, asked.late)
+            return
+        else:
+            self.transport.write(_HEAD % (asked.id.encode(), len(asked.answer), close, asked.answer))
         short.response_complete = True
         if not keep:
             self.transport.close()
@@ -207,7 +220,7 @@ class Protocol(HttpToolsProtocol):
             self.server_state.total_requests += 1
             self.since, self.awaits = self.loop.time(), "idle"
 
-    def _hand_over(self, short: Short) -> None:
+    def _hand_over(self, short: Short, late: bool) -> None:
         """Make an ASGI request of it, with its body."""
         # What follows on this connection may have been parsed meanwhile: its head is kept.
         url, headers, expects, later = self.url, self.headers, self.expect_100_continue, self.scope
@@ -217,7 +230,7 @@ class Protocol(HttpToolsProtocol):
         path = httptools.parse_url(short.url).path
         scope |= {  # type: ignore[assignment]
             "method": "POST", "path": urllib.parse.unquote(path.decode("ascii")), "raw_path": path, "query_string": b"",
-            "headers": short.headers,
+            "headers": short.headers, "state": {"late": late},
         }  # fmt: skip
         cycle = RequestResponseCycle(
             scope=scope, transport=self.transport, flow=self.flow, logger=self.logger,

@@ -7,7 +7,8 @@ import queue
 import threading
 from collections.abc import Callable
 
-from modelyard.serve import pipeline
+from modelyard.serve import batch, pipeline
+from modelyard.serve.batch import Batch
 from modelyard.serve.call import Call
 
 MOST_WAITING = 1_000
@@ -17,14 +18,15 @@ _log = logging.getLogger(__name__)
 class Shadows:
     """A bounded queue of answered requests, and the thread that lets shadows answer them too."""
 
-    def __init__(self, dropped: Callable[[Call], None]) -> None:
-        self._waiting: queue.Queue[Call | None] = queue.Queue(MOST_WAITING)
+    def __init__(self, dropped: Callable[[Call | Batch], None]) -> None:
+        self._waiting: queue.Queue[Call | Batch | None] = queue.Queue(MOST_WAITING)
         self._dropped = dropped
         self._thread: threading.Thread | None = None
 
-    def add(self, call: Call) -> None:
+    def add(self, call: Call | Batch) -> None:
         """Have the shadows of `call` computed some time, or count it as dropped."""
-        if not call.parts or not (call.board.table.shadows or call.board.companions):
+        answered = call.shares if isinstance(call, Batch) else call.parts
+        if not answered or not (call.board.table.shadows or call.board.companions):
             return
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name="shadows", daemon=True)
@@ -51,7 +53,7 @@ class Shadows:
     def _work(self) -> None:
         while (call := self._waiting.get()) is not None:
             try:
-                pipeline.shadow(call)
+                batch.shadow(call) if isinstance(call, Batch) else pipeline.shadow(call)
             except Exception as error:  # a shadow never ends the thread that serves all shadows
                 _log.warning("a shadow of %s failed: %s", call.board.name, type(error).__name__)
                 self._dropped(call)

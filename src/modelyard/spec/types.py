@@ -343,6 +343,10 @@ class Log(Declared):
     durability: Literal["best_effort", "process", "disk"] = Field(
         default="process", description="`process` survives the gateway's death, `disk` a power cut"
     )
+    when_full: Literal["refuse", "answer"] = Field(
+        default="refuse",
+        description="when the log cannot be written: refuse requests (503), or answer them unlogged, which is counted",
+    )
 
 
 class DeploymentSpec(Declared):
@@ -359,6 +363,11 @@ class DeploymentSpec(Declared):
     output: Literal["probability", "label"] = Field(default="probability", description="what classification answers")
     log: Log = Field(default=Log(), description="the prediction log")
     max_rows: int = Field(default=10_000, ge=1, description="rows in one request")
+    deadline: Duration = Field(
+        default=timedelta(seconds=10),
+        gt=timedelta(0),
+        description="later than this the fallback answers, or a request is refused (504)",
+    )
     route_by: str | None = Field(
         default=None, description="the input, or key column, whose value keeps its arm; default: X-Routing-Key"
     )

@@ -12,7 +12,7 @@ KEYS: dict[str, frozenset[str]] = {
     "features.*": frozenset({"engine", "online", "python"}),
     "models.*": frozenset({"tune", "artifact", "signature", "members", "charter", "engine", "slo", "only"}),
     "deployments.*": frozenset({"slo", "only", "input", "every", "replicas", "online", "members", "engine", "was"}),
-    "deployments.*.log": frozenset({"when_full", "retention"}),
+    "deployments.*.log": frozenset({"sample", "retention"}),
     "monitors.*": frozenset({"slo", "only", "kpis"}),
     "monitors.*.drift": frozenset({"joint"}),
     "triggers.*": frozenset({"only"}),

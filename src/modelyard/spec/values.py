@@ -13,8 +13,11 @@ from typing import Annotated, Any, NamedTuple
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
+_UNITS = {
+    unit: Decimal(size)
+    for unit, size in {"ms": "0.001", "s": "1", "m": "60", "h": "3600", "d": "86400", "w": "604800"}.items()
+}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|[smhdw])")
 _NUMBER = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?"
 
 
@@ -83,6 +86,8 @@ def show_duration(value: timedelta) -> str:
     for unit in "dhm":
         if seconds >= _UNITS[unit] and seconds % _UNITS[unit] == 0:
             return f"{_digits(seconds / _UNITS[unit])}{unit}"
+    if 0 < seconds < 1:
+        return f"{_digits(seconds * 1000)}ms"
     return f"{_digits(seconds)}s"
 
 
