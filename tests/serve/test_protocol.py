@@ -12,6 +12,7 @@ import uvicorn
 
 from modelyard.serve import protocol as http
 from modelyard.serve.app import create
+from modelyard.serve.worker import Worker
 
 from .conftest import CHAMPION, SIGNATURE, Formula
 
@@ -26,10 +27,9 @@ def served(yard):
     yard.deploy()
     app = create(yard.gateway())
     config = uvicorn.Config(app, http=http.protocol(app), loop="uvloop", ws="none", lifespan="on", log_level="error")
-    server = uvicorn.Server(config)
+    server = Worker(config, app, None)
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
-    app.sweeps = lambda now: [each.sweep(now) for each in list(server.server_state.connections)]
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()
     ready = threading.Event()

@@ -24,6 +24,9 @@ def main() -> None:
         parser.add_argument(option, required=True)
     parser.add_argument("--parent", type=int, required=True)
     parser.add_argument("--fd", type=int)
+    parser.add_argument(
+        "--beat", type=int, help="where to say twice a second that the process lives, and how busy it is"
+    )
     parser.add_argument("--every", type=float, default=5.0)
     arguments = parser.parse_args()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -42,7 +45,7 @@ def _store(arguments: argparse.Namespace) -> Store:
 def _gateway(arguments: argparse.Namespace) -> None:
     from modelyard.serve.worker import serve
 
-    serve(_store(arguments), listening=socket.socket(fileno=arguments.fd))
+    serve(_store(arguments), listening=socket.socket(fileno=arguments.fd), beat=arguments.beat)
 
 
 def _api(arguments: argparse.Namespace) -> None:

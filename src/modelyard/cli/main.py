@@ -204,7 +204,9 @@ def status(said: Words) -> None:
 @yard.command()
 @click.option("--api-port", type=PORT, default=8600, show_default=True, help="Control API.")
 @click.option("--gateway-port", type=PORT, default=8601, show_default=True, help="Predictions and feedback.")
-@click.option("--workers", type=click.IntRange(1, 256), default=1, show_default=True, help="Gateway processes.")
+@click.option(
+    "--workers", type=click.IntRange(1, 256), help="Gateway processes; default: as declared (`replicas`), else 1."
+)
 @click.option(
     "--every",
     type=click.FloatRange(0.05, 86400),
@@ -213,7 +215,7 @@ def status(said: Words) -> None:
     help="Seconds between turns of the controller.",
 )
 @words
-def up(said: Words, api_port: int, gateway_port: int, workers: int, every: float) -> None:
+def up(said: Words, api_port: int, gateway_port: int, workers: int | None, every: float) -> None:
     """Run the gateway, the control API and the controller until Ctrl-C."""
     from modelyard.api.context import Context
     from modelyard.api.up import run

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from hashlib import blake2b
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import msgspec
 
@@ -48,6 +48,7 @@ from modelyard.serve.shadows import Shadows
 REFRESH_SECONDS = 0.25
 MOST_WAITING = 1_000
 MOST_HOSTS = 1_000
+STUCK_SECONDS = 10.0
 MOST_LABELS = 100_000
 PREDICTORS = 2
 Operate: TypeAlias = Callable[[str, bytes], Awaitable[Response]]
@@ -78,8 +79,8 @@ class Server:
         self.questions: dict[bytes, str] = {}
         self.max_body = max_body
         self.stopping = False
-        self.sweeps: Callable[[float], Any] = lambda now: None
         self.report = Report(reports.place(gateway.store), RealClock().now)
+        self._running: dict[int, float] = {}
         self._hosts = hosts
         self._seen_hosts: dict[bytes, bool] = {}
         self._read_seconds = read_seconds
@@ -184,14 +185,22 @@ class Server:
             call.digest = blake2b(body + said.encode(), digest_size=16).hexdigest()
         if request.late:
             return await self._too_late(call)
-        working = asyncio.get_running_loop().run_in_executor(self._predictors, self._predict, call)
-        await asyncio.wait({working}, timeout=call.board.promise.deadline)
+        loop, deadline = asyncio.get_running_loop(), call.board.promise.deadline
+        working = loop.run_in_executor(self._predictors, self._predict, call)
+        self._running[id(call)] = loop.time() + deadline
+        working.add_done_callback(lambda _: self._running.pop(id(call)))
+        await asyncio.wait({working}, timeout=deadline)
         if not working.done() and call.claim():
+            working.cancel()
             working.add_done_callback(_forget)
             return await self._too_late(call)
         response = await working
         self.shadows.add(call)
         return response
+
+    def stuck(self, now: float) -> bool:
+        """Whether a model has not come back long after its deadline: this process will not answer much any more."""
+        return any(now - late > STUCK_SECONDS for late in self._running.values())
 
     async def _too_late(self, call: Call) -> Response:
         """Answer without the model: by the fallback, else 504. What the model still says is not logged any more."""
@@ -290,7 +299,6 @@ class Server:
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(REFRESH_SECONDS)
-            self.sweeps(loop.time())
             await loop.run_in_executor(self._refresher, self._refresh)
 
     def _refresh(self) -> None:
@@ -318,7 +326,8 @@ class Server:
 
 def _forget(working: asyncio.Future[Response]) -> None:
     """What came too late was answered already."""
-    working.exception()
+    if not working.cancelled():
+        working.exception()
 
 
 def _allow(request: Request, *methods: str) -> None:

@@ -349,6 +349,13 @@ class Log(Declared):
     )
 
 
+class Replicas(Declared):
+    """How many gateway workers `yard up` runs; between the two the load decides. All workers serve all deployments."""
+
+    min: int = Field(default=1, ge=1, le=256, description="at least so many")
+    max: int = Field(default=1, ge=1, le=256, description="at most so many")
+
+
 class DeploymentSpec(Declared):
     """Where a model answers."""
 
@@ -363,6 +370,7 @@ class DeploymentSpec(Declared):
     output: Literal["probability", "label"] = Field(default="probability", description="what classification answers")
     log: Log = Field(default=Log(), description="the prediction log")
     max_rows: int = Field(default=10_000, ge=1, description="rows in one request")
+    replicas: Replicas | None = Field(default=None, description="how many gateway workers; default: one")
     deadline: Duration = Field(
         default=timedelta(seconds=10),
         gt=timedelta(0),

@@ -32,6 +32,8 @@ def deployments(look: Look) -> None:
         model = look.spec.models.get(item.model)
         if model is not None and item.output == "label" and model.task == "regression":
             look.wrong((*path, "output"), "`output: label` belongs to classification, not to regression.")
+        if item.replicas is not None and item.replicas.max < item.replicas.min:
+            look.wrong((*path, "replicas", "max"), "`max` is less than `min`.", "Declare at least as many as `min`.")
         if model is not None and item.route_by is not None:
             _no_output(look, (*path, "route_by"), item.route_by, model)
 
