@@ -12,7 +12,7 @@ SOURCE = Path(__file__).parent.parent / "src"
 
 FLOORS = """
 testing
-cli
+cli client
 ui
 api
 loop
