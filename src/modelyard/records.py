@@ -224,6 +224,25 @@ class Observation(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
+class KpiValue(Record):
+    """One value of a business figure (monitor); for a period's start when computed. A correction has a higher `sequence`.
+
+    `arm` is "" for the figure as a whole.
+    """
+
+    unique = (("kpi", "time", "arm", "sequence"),)
+
+    kpi: str
+    time: datetime
+    arm: str = ""
+    sequence: int = 0
+    value: float
+    source: Literal["sql", "push"]
+    received: datetime
+    by: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Request(Record):
     """What a trigger, or a person, asks for (triggers); the next plan reads it."""
 

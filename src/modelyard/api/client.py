@@ -23,11 +23,13 @@ def call(
     if operation is None:
         raise NotFound(f"there is no operation {name!r} over HTTP")
     given = {key: value for key, value in arguments.items() if value is not None}
+    path = operation.path.format_map({key: quote(str(value), safe="") for key, value in given.items()})
+    given = {key: value for key, value in given.items() if f"{{{key}}}" not in operation.path}
     try:
         with httpx.Client(base_url=url, timeout=PATIENCE, transport=transport) as client:
             response = client.request(
                 operation.method,
-                f"/api/v1{operation.path}",
+                f"/api/v1{path}",
                 params=given if operation.method == "GET" else None,
                 json=given if operation.method != "GET" else None,
                 headers={"X-Yard-Actor": quote(actor)},

@@ -25,6 +25,7 @@ from modelyard.errors import InputError, SpecError, UserCodeError, YardError
 
 LONGEST_NAME = 200
 OBJECTS = {"frozen"}
+ANY = ("float | None", "list[Json] | None")
 LOOPBACK = {"127.0.0.1", "localhost", "[::1]", "::1"}
 
 
@@ -56,6 +57,7 @@ def _route(app: FastAPI, context: Context, operation: Operation) -> None:
         return await _call(request, arguments)
 
     async def _call(request: Request, arguments: dict[str, Any]) -> Any:
+        arguments = {**arguments, **request.path_params}
         unknown = sorted(set(arguments) - accepted)
         if unknown:
             raise InputError(f"unknown argument {unknown[0]!r}", hint=f"There are: {', '.join(sorted(accepted))}.")
@@ -97,6 +99,8 @@ def _typed(function: Any, arguments: dict[str, Any]) -> dict[str, Any]:
             if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
                 raise InputError(f"argument {name!r} is not a list of texts")
             typed[name] = tuple(value)
+        elif parameter.annotation in ANY:
+            pass  # the operation reads it itself
         elif name in OBJECTS:
             if value is not None and not isinstance(value, dict):
                 raise InputError(f"argument {name!r} is not an object")

@@ -37,6 +37,8 @@ OPERATIONS = (
     Operation("monitor_run", "acting", "POST", "/monitors/run"),
     Operation("monitor_show", "looking", "GET", "/monitors"),
     Operation("trigger_explain", "looking", "GET", "/triggers"),
+    Operation("kpi_push", "figures", "POST", "/kpis/{name}"),
+    Operation("kpi_show", "figures", "GET", "/kpis"),
     Operation("alert_list", "alerting", "GET", "/alerts"),
     Operation("alert_ack", "alerting", "POST", "/alerts/ack"),
     Operation("alert_resolve", "alerting", "POST", "/alerts/resolve"),

@@ -351,6 +351,30 @@ def monitor_show(said: Words, name: str | None, html: Path | None) -> None:
 
 
 @yard.group()
+def kpi() -> None:
+    """Business figures: what releases moved, and what models returned."""
+
+
+@kpi.command("show")
+@click.argument("name", required=False)
+@words
+def kpi_show(said: Words, name: str | None) -> None:
+    """What each release moved in each figure, and the return on each model."""
+    said.tell(said.door().kpi_show(name=name), show.kpis)
+
+
+@kpi.command("push")
+@click.argument("name")
+@click.option("--time", required=True, metavar="TIME", help="When it was so.")
+@click.option("--value", required=True, type=float, help="The figure.")
+@click.option("--arm", default="", help="The arm of a trial that it was seen in [all].")
+@words
+def kpi_push(said: Words, name: str, time: str, value: float, arm: str) -> None:
+    """Record a value; another value for the same time is a correction."""
+    said.tell(said.door().kpi_push(name=name, time=time, value=value, arm=arm), show.pushed)
+
+
+@yard.group()
 def trigger() -> None:
     """Look at what triggers would do."""
 

@@ -72,6 +72,39 @@ def _alert(alert: Json) -> str:
     return f"{alert['id']} {alert['level']} {alert['kind']} {alert['subject']}{taken}: {alert['says']}"
 
 
+def kpis(value: Json) -> None:
+    """Each figure with what releases moved, then the return on each model."""
+    for each in value["kpis"]:
+        last = f"{each['values'][-1]['value']:.6g} {each['unit']}".rstrip() if each["values"] else "no value yet"
+        click.echo(f"{each['name']} ({each['direction']} is better): {last}, {each['periods']} periods")
+        for moved in each["releases"]:
+            click.echo(f"  {moved['release']:<12} since {moved['at'][:10]}  {moved['says']}")
+        for arm in each["arms"]:
+            click.echo(f"  arm {arm['release']:<12} {arm['says']}")
+    if not value["kpis"]:
+        click.echo("no KPI is declared")
+    rows = [
+        (
+            each["model"],
+            "unknown" if each["value"] is None else _span(each["value"]),
+            f"{each['training']['cost']:.2f} ({each['training']['cpu_hours']:.3g} CPU h, {each['training']['runs']} runs)",
+            f"{each['serving']['cost']:.2f} ({each['serving']['predictions']:,} rows)",
+            "unknown" if each["net"] is None else f"{each['net']:.2f} {each['currency']}".rstrip(),
+        )
+        for each in value["returns"]
+    ]
+    table(rows, ("MODEL", "VALUE MOVED", "TRAINING", "SERVING", "NET"))
+
+
+def _span(value: Json) -> str:
+    return f"{value['estimate']:.2f} ({value['low']:.2f} to {value['high']:.2f})"
+
+
+def pushed(value: Json) -> None:
+    """What became of the values."""
+    click.echo(f"{value['recorded']} recorded, {value['corrected']} corrected, {value['unchanged']} unchanged")
+
+
 def triggers(value: Json) -> None:
     """What each trigger would do now, and what each of its conditions says."""
     for each in value["triggers"]:

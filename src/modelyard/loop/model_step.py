@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from modelyard import models, release, train
+from modelyard.clock import cpu_seconds
 from modelyard.digest import canonical, digest
 from modelyard.engines.local import LocalEngine
 from modelyard.errors import NotFound, UserCodeError, YardError
@@ -90,11 +91,12 @@ def build_model(
         say("nothing has changed since it was fitted")
         return _judge_known(store, engine, project, trial, known, actor=actor, fence=fence, why=why)
     run = _started(store, trial, identity, actor=actor, fence=fence, why=why, request=request)
+    began = cpu_seconds()
     try:
         version, judged, artefact = _build(store, project, trial, body, identity, engine, actor, say, tracked)
-        run, version = _finished(store, run, version, judged, actor=actor, fence=fence)
+        run, version = _finished(store, _spent(run, began), version, judged, actor=actor, fence=fence)
     except YardError as error:
-        _failed(store, run, error, actor=actor, fence=fence)
+        _failed(store, _spent(run, began), error, actor=actor, fence=fence)
         raise
     released = _release(store, trial, version, judged, actor=actor, fence=fence, why=why)
     if tracked:
@@ -319,6 +321,11 @@ def _finished(
         tx.add_all(judged.verdicts)
         _note(tx, done)
     return done, version
+
+
+def _spent(run: Run, began: float) -> Run:
+    """The run with the processor time that it took: reading, fitting, judging."""
+    return replace(run, body={**run.body, "cpu_seconds": round(cpu_seconds() - began, 3)})
 
 
 def _note(tx: Transaction, run: Run) -> None:

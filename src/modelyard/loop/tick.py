@@ -15,6 +15,7 @@ from modelyard.loop import apply as applying
 from modelyard.loop import upstream
 from modelyard.loop.freshness import newest
 from modelyard.loop.ground import survey
+from modelyard.loop.kpis import measure as compute
 from modelyard.loop.react import react as carry_out
 from modelyard.loop.refresh import refresh
 from modelyard.loop.tell import tell as send
@@ -60,6 +61,11 @@ def observe(turn: Turn, *, now_or_never: bool = False) -> None:
             force=now_or_never,
             simulated=yard.simulated,
         )
+
+
+def measure(turn: Turn) -> None:
+    """Compute the business figures that are declared by SQL."""
+    compute(turn.yard, turn.held)
 
 
 def decide(turn: Turn) -> None:
@@ -109,15 +115,16 @@ def tell(turn: Turn) -> None:
     send(yard, turn.held)
 
 
-TICK: tuple[Callable[[Turn], None], ...] = (collect, take_in, observe, decide, react, approve, roll_out, tell)
+TICK: tuple[Callable[[Turn], None], ...] = (collect, take_in, observe, measure, decide, react, approve, roll_out, tell)
 
 
 def look(yard: Yard, held: Held) -> None:
-    """Let every monitor look now, whether it is due or not."""
+    """Let every monitor look now, whether it is due or not; figures are brought up to date, and what must be is told."""
     turn = Turn(yard, held)
     collect(turn)
     take_in(turn)
     observe(turn, now_or_never=True)
+    measure(turn)
     tell(turn)
 
 

@@ -1,7 +1,20 @@
 """What is watched of a deployment: drift of its inputs and predictions, quality by labels, faults upstream."""
 
+from modelyard.monitor.figures import by_period, take
+from modelyard.monitor.moved import Moved, against_champion, effects, of_deployment, worth
 from modelyard.monitor.observe import observe
 from modelyard.monitor.segments import profile_segments
 from modelyard.monitor.show import show
 
-__all__ = ["observe", "profile_segments", "show"]
+__all__ = [
+    "Moved",
+    "against_champion",
+    "by_period",
+    "effects",
+    "observe",
+    "of_deployment",
+    "profile_segments",
+    "show",
+    "take",
+    "worth",
+]

@@ -21,6 +21,7 @@ SECTIONS = {
     "deployment": "deployments",
     "monitor": "monitors",
     "trigger": "triggers",
+    "kpi": "kpis",
     "alert": "alerts",
 }
 SERVABLE = ("approved", "rolling_out", "live")

@@ -10,7 +10,7 @@ from modelyard.plan.plan import Change
 from modelyard.plan.steps import Control, Deploy, JudgeModel, RecordOnly, Rename, Retire, Step, TrainModel
 
 Moves = list[tuple[Change, Step]]
-ACTIONS = {"monitor": "watch", "trigger": "arm", "alert": "tell"}
+ACTIONS = {"monitor": "watch", "trigger": "arm", "kpi": "measure", "alert": "tell"}
 """What happens to a policy that is new."""
 
 
@@ -43,7 +43,7 @@ def policies(ground: Ground, before: Moves) -> Iterator[tuple[Change, Step]]:
             yield Change(entity, "new", ACTIONS[kind], "declared, and not recorded yet"), Control(entity)
         elif declared is not None and declared != parts:
             keys = ["freshness"] if kind == "source" else None
-            why = some(differences(ground.old(entity), ground.new(entity), keys))
+            why = some(differences(ground.old(entity), ground.new(entity), keys)) or "its SQL changed"
             yield Change(entity, "control", "update", why), Control(entity)
 
 
@@ -60,7 +60,7 @@ def renamed(ground: Ground, before: Moves) -> Iterator[tuple[Change, Step]]:
 def removed(ground: Ground, before: Moves) -> Iterator[tuple[Change, Step]]:
     """Entities that the declaration applied last named, and this one does not."""
     carried = {step.was for _, step in before if isinstance(step, Rename)}
-    for kind in ("alert", "trigger", "monitor", "deployment", "model", "feature", "dataset"):
+    for kind in ("alert", "kpi", "trigger", "monitor", "deployment", "model", "feature", "dataset"):
         for name in ground.before.get(SECTIONS[kind]) or {}:
             entity = f"{kind}.{name}"
             if ground.entity(ground.now, entity) is None and entity not in carried:
@@ -72,8 +72,8 @@ def about(ground: Ground, before: Moves) -> Iterator[tuple[Change, Step]]:
     was = ground.shared("project")
     if not was:
         return
-    for name in ("charter", "simulate"):
-        if was.get(name) != ground.parts["project"][name]:
+    for name in ("charter", "simulate", "costs"):
+        if name in was and was.get(name) != ground.parts["project"][name]:
             why = some(differences(ground.before.get(name), ground.now[name]))
             yield Change(name, "none", "record only", why), RecordOnly()
             before = [*before, (Change(name, "none", "record only", why), RecordOnly())]

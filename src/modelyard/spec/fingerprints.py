@@ -36,7 +36,7 @@ _CONTROL = {"approval", "limits"}
 def fingerprints(project: Project) -> dict[str, Parts]:
     """The parts of every entity of a valid project. Reads its SQL, code and lock files; runs nothing."""
     reader = _Reader(project)
-    return {**reader.tables(), **reader.models(), **_controls(project.spec), **reader.shared()}
+    return {**reader.tables(), **reader.models(), **_controls(project.spec), **reader.kpis(), **reader.shared()}
 
 
 def parents(spec: Spec, entity: str) -> list[str]:
@@ -126,6 +126,16 @@ class _Reader:
             "packages": self.lock.digest,
         }
 
+    def kpis(self) -> dict[str, Parts]:
+        """Business figures: what is declared, and the SQL that it names."""
+        return {
+            f"kpi.{name}": {
+                "declaration": digest(_dump(item)),
+                "sql": self._sql(item.sql) if item.sql is not None else "",
+            }
+            for name, item in self.spec.kpis.items()
+        }
+
     def shared(self) -> dict[str, Parts]:
         """What belongs to no version."""
         spec = self.spec
@@ -133,7 +143,11 @@ class _Reader:
         checks |= {f"feature.{name}": self._checks(item.checks) for name, item in spec.features.items()}
         checks |= {f"model.{name}": digest(_dump(item, {"checks"})) for name, item in spec.models.items()}
         control = {f"model.{name}": digest(_dump(item, _CONTROL)) for name, item in spec.models.items()}
-        described = {"charter": digest(_dump(spec.charter)), "simulate": digest(_dump(spec.simulate))}
+        described = {
+            "charter": digest(_dump(spec.charter)),
+            "simulate": digest(_dump(spec.simulate)),
+            "costs": digest(_dump(spec.costs)),
+        }
         about = {"text": digest(self.text.encode()), **described}
         return {"checks": checks, "control": control, "packages": self.lock.shown(), "project": about}
 

@@ -40,6 +40,15 @@ class Arrived(Declared):
     rows: int = Field(ge=1, description="by at least so many rows")
 
 
+class Figure(Declared):
+    """A business figure beyond a bound, on average over the last while."""
+
+    name: Name = Field(description="the KPI")
+    below: float | None = Field(default=None, description="it is lower than this")
+    above: float | None = Field(default=None, description="it is higher than this")
+    over: Duration = Field(default=timedelta(days=7), description="how much of it is averaged")
+
+
 class When(Declared):
     """A condition: exactly one of its keys; `windows` goes with those that name a monitor.
 
@@ -76,6 +85,7 @@ class When(Declared):
     windows: OutOfText | None = Field(default=None, description="in so many of the last windows; default: the last one")
     decay: Decay | None = Field(default=None, description="the metric is forecast to leave its bounds soon")
     data: Arrived | None = Field(default=None, description="so many rows have arrived since the last training")
+    kpi: Figure | None = Field(default=None, description="a business figure lies beyond a bound")
 
 
 class Act(Declared):

@@ -19,6 +19,7 @@ from pydantic.json_schema import JsonSchemaValue
 
 from modelyard.spec.alerts import Channel, Priority
 from modelyard.spec.declared import Declared, LooseName, Name
+from modelyard.spec.kpis import Costs, Kpi
 from modelyard.spec.strategies import Short, Strategy, short
 from modelyard.spec.triggers import Trigger
 from modelyard.spec.values import (
@@ -514,5 +515,7 @@ class Spec(Declared):
     deployments: dict[LooseName, DeploymentSpec] = Field(default_factory=dict, description="where models answer")
     monitors: dict[LooseName, Monitor] = Field(default_factory=dict, description="what is watched of deployments")
     triggers: dict[LooseName, Trigger] = Field(default_factory=dict, description="when models are retrained")
+    kpis: dict[Name, Kpi] = Field(default_factory=dict, description="business figures that releases are to move")
+    costs: Costs = Field(default=Costs(), description="prices, for the return on each model")
     alerts: dict[LooseName, Channel] = Field(default_factory=dict, description="who is told when something is wrong")
     simulate: Simulate = Field(default=Simulate(), description="how simulations play people")

@@ -6,7 +6,7 @@ Paths are dotted; `*` stands for any name, `[]` for any list item.
 from __future__ import annotations
 
 KEYS: dict[str, frozenset[str]] = {
-    "": frozenset({"kpis", "environments", "engines", "online", "plugins"}),
+    "": frozenset({"environments", "engines", "online", "plugins"}),
     "sources.*": frozenset({"table", "stream"}),
     "datasets.*": frozenset({"engine"}),
     "features.*": frozenset({"engine", "online", "python"}),
@@ -16,7 +16,6 @@ KEYS: dict[str, frozenset[str]] = {
     "monitors.*": frozenset({"slo", "only", "kpis"}),
     "monitors.*.drift": frozenset({"joint"}),
     "triggers.*": frozenset({"only"}),
-    "triggers.*.when": frozenset({"kpi"}),
 }
 
 VALUES: dict[str, frozenset[str]] = {

@@ -3,7 +3,7 @@
 `schedule` holds when the model was last trained that long ago. What names a monitor (`drift`, `quality`, …) looks at its
 newest observations of that kind: with `windows: 2 of 3` at least so many of the last ones must warn or page; without it the
 newest one pages, or 2 of the last 3 warn. `decay` holds when the newest forecast lies that near, `data` when so many rows
-have arrived since the last training.
+have arrived since the last training, `kpi` when the mean of a business figure lies beyond a bound.
 
 A condition holds, holds not, or is not known: nothing was observed, or there was insufficient data. `any`, `all` and `not`
 join them by Kleene's logic, so that lack of data never fires anything, not even under `not`.
@@ -23,7 +23,7 @@ from datetime import datetime
 
 from modelyard.records import Observation, Request
 from modelyard.spec.kinds import FORECAST, OBSERVED
-from modelyard.spec.triggers import Arrived, Decay, Trigger, When
+from modelyard.spec.triggers import Arrived, Decay, Figure, Trigger, When
 from modelyard.spec.values import OutOf, show_duration
 
 PERSISTENT = OutOf(2, 3)
@@ -56,6 +56,7 @@ class Facts:
     observations: Sequence[Observation]
     last_trained: datetime | None
     arrived: Mapping[str, int | None] = field(default_factory=dict)
+    kpis: Mapping[str, Sequence[tuple[datetime, float]]] = field(default_factory=dict)
 
 
 def decide(
@@ -68,16 +69,17 @@ def decide(
     requests: Sequence[Request] = (),
     trying: str | None = None,
     arrived: Mapping[str, int | None] | None = None,
+    kpis: Mapping[str, Sequence[tuple[datetime, float]]] | None = None,
 ) -> Decision:
     """Whether trigger `name` acts at `now`.
 
     `observations` are those made of the release that serves (older ones would blame it for its predecessor); `requests`
     are all about its model; `trying` names the candidate that is being tried in its place; `arrived` says by how many rows
-    datasets have grown since the last training. Before the first training (`last_trained` None) nothing fires: `apply`
+    datasets have grown since the last training, `kpis` gives the values of figures by period. Before the first training (`last_trained` None) nothing fires: `apply`
     trains first.
     """
     ordered = sorted(observations, key=lambda seen: (seen.end, seen.start))
-    facts = Facts(now, ordered, last_trained, arrived or {})
+    facts = Facts(now, ordered, last_trained, arrived or {}, kpis or {})
     whole = _holds(trigger.when, facts)
     reasons = tuple(_leaves(trigger.when, facts))
     if not whole.holds:
@@ -146,6 +148,8 @@ def _holds(when: When, facts: Facts) -> Reason:
         return _decay(when.decay, facts)
     if when.data is not None:
         return _data(when.data, facts)
+    if when.kpi is not None:
+        return _kpi(when.kpi, facts)
     kind, monitor = next((kind, name) for kind, name in watched(when))
     return _watched(kind, monitor, when.windows, facts.observations)
 
@@ -207,6 +211,23 @@ def _data(wanted: Arrived, facts: Facts) -> Reason:
         return Reason(None, f"data: it is not known how many rows of {wanted.dataset} have arrived")
     told = f"data: {came:,} rows of {wanted.dataset} arrived since the last training"
     return Reason(True, told) if came >= wanted.rows else Reason(False, f"{told}, {wanted.rows:,} are needed")
+
+
+def _kpi(wanted: Figure, facts: Facts) -> Reason:
+    """Whether the mean of a figure over the last while lies outside what is wanted."""
+    since = facts.now - wanted.over
+    values = [value for time, value in facts.kpis.get(wanted.name, ()) if since <= time < facts.now]
+    label = f"kpi {wanted.name}"
+    if not values:
+        return Reason(None, f"{label}: no value within the last {show_duration(wanted.over)}")
+    mean = sum(values) / len(values)
+    low = wanted.below is not None and mean < wanted.below
+    high = wanted.above is not None and mean > wanted.above
+    bound = " or ".join(
+        f"{word} {limit:g}" for word, limit in (("below", wanted.below), ("above", wanted.above)) if limit is not None
+    )
+    told = f"{label}: {mean:.4g} on average over the last {show_duration(wanted.over)}"
+    return Reason(low or high, f"{told}, {bound}" if low or high else f"{told}, not {bound}")
 
 
 def _watched(kind: str, monitor: str, windows: OutOf | None, observations: Sequence[Observation]) -> Reason:

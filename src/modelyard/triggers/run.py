@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from modelyard.errors import Conflict
-from modelyard.records import Audit, Deployment, Observation, Release, Request, Version
+from modelyard.records import Audit, Deployment, KpiValue, Observation, Release, Request, Version
 from modelyard.spec.triggers import Act, Trigger, When
 from modelyard.spec.types import Spec
+from modelyard.stats import periods
 from modelyard.store import Held, Store, Transaction
 from modelyard.triggers import outbox
 from modelyard.triggers.causes import Seen
@@ -48,6 +49,7 @@ def look(store: Store, spec: Spec, name: str, *, now: datetime, rows: Rows | Non
         requests=store.read(Request, subject=trigger.model, order="at"),
         trying=_trying(store, trigger.model),
         arrived=_arrived(store, trigger.when, last, now, rows),
+        kpis=_kpis(store, spec, trigger.when),
     )
 
 
@@ -80,6 +82,17 @@ def _arrived(
         before, present = count(name, last) if last else None, count(name, now)
         grown[name] = None if before is None or present is None else max(present - before, 0)
     return grown
+
+
+def _kpis(store: Store, spec: Spec, when: When) -> Mapping[str, list[tuple[datetime, float]]]:
+    """The values of the figures that a condition names, by period: a correction takes the place of what it corrects."""
+    found = {}
+    for name in {part.kpi.name for part in _parts(when) if part.kpi is not None}:
+        kpi = spec.kpis[name]
+        last = {each.time: each.value for each in store.read(KpiValue, kpi=name, arm="", order=("time", "sequence"))}
+        gathered = periods.gathered(sorted(last.items()), kpi.every, kpi.gather)
+        found[name] = [(periods.begin(period, kpi.every), value) for period, value in gathered.items()]
+    return found
 
 
 def _rows(store: Store, dataset: str, at: datetime) -> int | None:

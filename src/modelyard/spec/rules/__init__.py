@@ -9,6 +9,7 @@ from modelyard.spec.rules.alerts import alerts
 from modelyard.spec.rules.checks import data_checks, model_checks
 from modelyard.spec.rules.functions import functions, hidden_modules
 from modelyard.spec.rules.inputs import input_policies
+from modelyard.spec.rules.kpis import kpis
 from modelyard.spec.rules.models import models, splits, windows
 from modelyard.spec.rules.packages import packages
 from modelyard.spec.rules.renames import renames
@@ -38,6 +39,7 @@ RULES: tuple[Callable[[Look], None], ...] = (
     segments,
     monitors,
     triggers,
+    kpis,
     alerts,
     renames,
 )

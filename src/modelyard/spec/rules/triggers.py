@@ -12,7 +12,7 @@ from modelyard.spec.rules.alerts import headers, url
 from modelyard.spec.triggers import Act, Trigger, When
 
 _JOINED = ("any", "all", "not")
-_KEYS = (*_JOINED, "schedule", *OBSERVED, "decay", "data")
+_KEYS = (*_JOINED, "schedule", *OBSERVED, "decay", "data", "kpi")
 _FIELDS = {"not": "not_", "schema": "schema_"}
 _SECTIONS = {"missing": "upstream.missing", "duplicates": "upstream.duplicates", "schema": "upstream.schema_"}
 _SECTIONS |= {"stale": "upstream.freshness", "volume": "upstream.volume", "units": "upstream.units"}
@@ -52,6 +52,12 @@ def _when(look: Look, path: Path, when: When, trigger: Trigger) -> None:
         _watched(look, (*path, key), key, str(given[key]))
     if when.data is not None:
         look.refer((*path, "data", "dataset"), when.data.dataset, "datasets", what="dataset")
+    if when.kpi is not None:
+        look.refer((*path, "kpi", "name"), when.kpi.name, "kpis", what="KPI")
+        if when.kpi.below is None and when.kpi.above is None:
+            look.wrong((*path, "kpi"), "expected `below` or `above`.")
+        if when.kpi.over <= timedelta(0):
+            look.wrong((*path, "kpi", "over"), "expected a duration above zero.")
     if when.decay is not None:
         _decay(look, (*path, "decay"), when, trigger)
 
