@@ -91,7 +91,7 @@ def _typed(function: Any, arguments: dict[str, Any]) -> dict[str, Any]:
         if parameter.annotation == "int":
             try:
                 typed[name] = int(value)
-            except (TypeError, ValueError):
+            except (TypeError, ValueError, OverflowError):
                 raise InputError(f"argument {name!r} is not a whole number") from None
             if not 0 < typed[name] < 2**31:
                 raise InputError(f"argument {name!r} is out of bounds", hint="Give a number from 1.")
