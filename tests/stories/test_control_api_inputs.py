@@ -71,7 +71,11 @@ values = st.recursive(
     max_leaves=5,
 )
 arguments = st.dictionaries(
-    st.sampled_from(["ref", "reason", "deployment", "id", "a", "b", "name", "limit"]) | texts, values
+    st.sampled_from(
+        ["ref", "reason", "deployment", "id", "a", "b", "name", "limit", "number", "note", "time", "value", "values"]
+    )
+    | texts,
+    values,
 )
 SETTINGS = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
