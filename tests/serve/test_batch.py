@@ -15,7 +15,7 @@ from modelyard.serve import batch as batches
 from modelyard.serve import frames
 from modelyard.serve.batch import Asked, Batch
 from modelyard.serve.layout import Layout
-from modelyard.serve.protocols.own import JSON
+from modelyard.serve.protocols.own import PLAIN
 
 from .conftest import CHALLENGER, CHAMPION, SIGNATURE, Formula
 
@@ -42,7 +42,7 @@ def together(gateway, bodies, keys=None):
 def alone(gateway, body, key):
     """The pipeline's answer to a body, as JSON."""
     call = gateway.call("late-api", routing_key=key)
-    call.body, call.codec = body, JSON
+    call.body, call.codec = body, PLAIN
     return json.loads(call.codec.write(call, gateway.run(call)).body)
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 HEAD_SECONDS, BODY_SECONDS, IDLE_SECONDS = 10.0, 30.0, 30.0
 _JSON = frozenset({b"application/json", b"application/json; charset=utf-8", b"application/json;charset=utf-8"})
+_ACCEPT = frozenset({b"*/*", b"application/json"})
 # A request with any of these is looked at by the pipeline.
 _SPECIAL = frozenset(
     {
@@ -165,6 +166,7 @@ class Protocol(HttpToolsProtocol):
             found.get(b"content-type") not in _JSON
             or not app.is_own(found.get(b"host", b""))
             or found.get(b"connection", b"keep-alive").lower() != b"keep-alive"
+            or found.get(b"accept", b"*/*") not in _ACCEPT
             or not length.isdigit()
             or len(length) > 9
             or int(length) > app.max_body
