@@ -1,0 +1,54 @@
+"""What the page about asking a gateway shows works: its requests, and its Python."""
+
+from __future__ import annotations
+
+import re
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+import uvicorn
+from shop_project import Shop
+
+from modelyard.clock import RealClock
+from modelyard.serve import Gateway
+from modelyard.serve.app import create
+from modelyard.store import open_store
+
+PAGE = (Path(__file__).resolve().parents[2] / "docs/serving.md").read_text()
+REQUESTS = re.findall(r"curl -s localhost:8601(\S+).*?-d '(.*?)'", PAGE, re.S)
+
+
+@pytest.fixture
+def address(shop: Shop) -> Iterator[str]:
+    """A gateway of an applied shop on a real port."""
+    with open_store(str(shop.directory / ".yard"), project="shop", clock=RealClock()) as store:
+        gateway = Gateway(store, clock=store.clock)
+        gateway.refresh()
+        listening = socket.create_server(("127.0.0.1", 0))
+        app = create(gateway)
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
+        thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        server.should_exit = True
+        thread.join()
+        app.close()
+
+
+def test_the_requests_and_the_python_of_the_page(address: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert {path for path, _ in REQUESTS} == {
+        "/deployments/buys-api/predict",
+        "/deployments/buys-api/invocations",
+        "/v2/models/buys-api/infer",
+    }
+    for path, body in REQUESTS:
+        answer = httpx.post(address + path, content=body, headers={"content-type": "application/json"})
+        assert answer.status_code == 200, answer.text
+    (example,) = re.findall(r"^```python\n(.*?)^```", PAGE, re.M | re.S)
+    exec(compile(example.replace("http://127.0.0.1:8601", address), "docs/serving.md", "exec"), {})
+    said = capsys.readouterr().out
+    assert "/rows/0/minutes missing" in said and "/rows/0/pages wrong_type" in said
