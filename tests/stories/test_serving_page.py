@@ -14,7 +14,7 @@ import uvicorn
 from shop_project import Shop
 
 from modelyard.clock import RealClock
-from modelyard.serve import Gateway
+from modelyard.serve import Gateway, move
 from modelyard.serve.app import create
 from modelyard.store import open_store
 
@@ -52,3 +52,30 @@ def test_the_requests_and_the_python_of_the_page(address: str, capsys: pytest.Ca
     exec(compile(example.replace("http://127.0.0.1:8601", address), "docs/serving.md", "exec"), {})
     said = capsys.readouterr().out
     assert "/rows/0/minutes missing" in said and "/rows/0/pages wrong_type" in said
+
+
+def test_status_shows_what_the_input_policy_did(shop: Shop) -> None:
+    shop.edit(
+        "{model: buys}", "{model: buys, fallback: baseline, inputs: {pages: {missing: median, out_of_range: fallback}}}"
+    )
+    assert shop.yard("apply", "--yes", "--as-of", "2024-03-20").code == 0
+    before = shop.yard("status", "--json").json["deployments"][0]["policy"]
+    assert before == {"rows": 0, "fallback": 0, "uses": []}
+    with open_store(str(shop.directory / ".yard"), project="shop", clock=RealClock()) as store:
+        gateway = Gateway(store, clock=store.clock)
+        gateway.refresh()
+        good = {"device": "phone", "pages": 7, "minutes": 3.5}
+        columns = {name: [good[name]] * 4 for name in good} | {"pages": [7, None, None, 99]}
+        gateway.predict("buys-api", columns=columns)
+        gateway.close()
+        move(store, "buys-api")
+    policy = shop.yard("status", "--json").json["deployments"][0]["policy"]
+    assert policy == {
+        "rows": 4,
+        "fallback": 1,
+        "uses": [
+            {"input": "pages", "code": "missing", "rows": 2},
+            {"input": "pages", "code": "out_of_range", "rows": 1},
+        ],
+    }
+    assert "of 4 rows in a day: fallback answered 1, pages missing 2, pages out_of_range 1" in shop.yard("status").out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from modelyard import monitor, release, triggers
@@ -15,6 +16,7 @@ from modelyard.spec import Project
 from modelyard.store import Store, audit
 
 Json = dict[str, Any]
+DAY = timedelta(days=1)
 
 
 def status(context: Context) -> Json:
@@ -31,10 +33,14 @@ def status(context: Context) -> Json:
             "alerts": [],
         }
     names = {item.digest: f"{item.model}@{item.number}" for item in store.read(Release)}
+    now = context.clock.now()
     return {
         "project": spec.project,
-        "as_of": context.clock.now().isoformat(),
-        "deployments": [_deployment(store, name, names) for name in spec.deployments],
+        "as_of": now.isoformat(),
+        "deployments": [
+            _deployment(store, name, names) | {"policy": monitor.uses(store, name, now - DAY, now)}
+            for name in spec.deployments
+        ],
         "pending": list(release.pending(store, set(spec.deployments), set(spec.models))),
         "alerts": standing(store),
     }

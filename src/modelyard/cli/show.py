@@ -58,12 +58,22 @@ def status(value: Json) -> None:
         arms = ", ".join(f"{arm['arm']} {arm['release']} {arm['weight']:.0%}" for arm in item["arms"])
         shadows = ", ".join(f"shadow {arm['release']}" for arm in item.get("shadows", ()))
         click.echo(f"  {item['name']:<20} {'; '.join(filter(None, (arms, shadows))) or 'not serving yet'}")
+        _policy(item.get("policy"))
     for text in value["pending"]:
         click.echo(f"… {text}")
     for alert in value["alerts"]:
         click.echo(f"! {_alert(alert)}")
         for channel in alert["undelivered"]:
             click.echo(f"    {channel} could not be told yet: see yard alert list")
+
+
+def _policy(policy: Json | None) -> None:
+    """What the input policy did during the last day, where it did something."""
+    if policy is None or not (policy["uses"] or policy["fallback"]):
+        return
+    acted = [f"{each['input'] or 'other columns'} {each['code']} {each['rows']:,}" for each in policy["uses"][:5]]
+    fallen = [f"fallback answered {policy['fallback']:,}"] if policy["fallback"] else []
+    click.echo(f"    input policy, of {policy['rows']:,} rows in a day: {', '.join(fallen + acted)}")
 
 
 def _alert(alert: Json) -> str:

@@ -3,6 +3,7 @@
 from modelyard.monitor.figures import by_period, take
 from modelyard.monitor.moved import Moved, against_champion, effects, of_deployment, worth
 from modelyard.monitor.observe import observe
+from modelyard.monitor.policy import uses
 from modelyard.monitor.segments import profile_segments
 from modelyard.monitor.show import show
 
@@ -16,5 +17,6 @@ __all__ = [
     "profile_segments",
     "show",
     "take",
+    "uses",
     "worth",
 ]
