@@ -11,6 +11,7 @@ from pathlib import Path
 from modelyard.errors import LeaseLost, YardError
 from modelyard.loop.apply import LEASE
 from modelyard.loop.ground import latest_declaration
+from modelyard.loop.guarding import guarding
 from modelyard.loop.tick import tick
 from modelyard.loop.yard import Yard
 from modelyard.records import Declaration
@@ -21,7 +22,12 @@ ACTOR = "controller"
 
 
 def run(store: Store, stop: threading.Event, *, every: float, progress: Callable[[str], None]) -> None:
-    """Tick until `stop` is set. Another controller at work is no error: this one waits for its turn."""
+    """Tick until `stop` is set, and guard rollouts between ticks. Another controller at work is no error: this one waits."""
+    with guarding(store, progress):
+        _turn_until(store, stop, every, progress)
+
+
+def _turn_until(store: Store, stop: threading.Event, every: float, progress: Callable[[str], None]) -> None:
     while not stop.is_set():
         try:
             with store.lease(LEASE, wait=0) as held:

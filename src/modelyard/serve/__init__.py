@@ -5,8 +5,9 @@ from __future__ import annotations
 from modelyard.serve.answer import Answer
 from modelyard.serve.feedback import FeedbackResult, Labels
 from modelyard.serve.gateway import Gateway
+from modelyard.serve.live import Tail
 from modelyard.serve.moving import discard, move
 from modelyard.serve.refusal import Fault, Refusal
 from modelyard.serve.reports import running
 
-__all__ = ["Answer", "Fault", "FeedbackResult", "Gateway", "Labels", "Refusal", "discard", "move", "running"]
+__all__ = ["Answer", "Fault", "FeedbackResult", "Gateway", "Labels", "Refusal", "Tail", "discard", "move", "running"]
