@@ -12,7 +12,7 @@ END    := 2013-12-31
 STEP   := 3d
 VARY   := models.late.window=90d,365d
 
-.PHONY: demo test lint types unit lock wheel clean
+.PHONY: demo bad-canary test lint types unit lock wheel clean
 .DELETE_ON_ERROR:
 
 # The flights of 2013: declared, applied with what was known at the end of March, then played until December.
@@ -28,6 +28,10 @@ demo: $(READY)
 	@printf '  YARD_ACTOR=you yard release approve late@1 --reason "looks right"\n'
 	@printf '  edit yard.yaml (say, max_iter: 200) and ask what that would do:  yard plan --as-of $(START)\n'
 	@printf '  yard init ~/mine --from YOUR.csv --target COLUMN      # your own table; README.md goes on from there\n'
+
+# A bad canary of the flights example, watched while it is rolled back: docs/strategies.md.
+bad-canary: $(READY)
+	$(BIN)/python bench/bad_canary.py
 
 test: lint types unit
 

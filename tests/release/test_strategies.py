@@ -395,3 +395,33 @@ def test_a_release_that_cannot_be_routed_as_declared_is_refused(yard: Yard) -> N
     with pytest.raises(Refused, match="`customer` is neither an input of late@2"):
         yard.tick(by, hours=1)
     assert yard.store.read(Deployment)[0].routes["arms"][0]["weight"] == 1
+
+
+# ---- told ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", TRYING)
+def test_a_release_is_explained_in_a_sentence_at_any_moment(trying: Any, kind: str) -> None:
+    yard = trying(kind, begun=False)
+    declared = {API: spec(kind)}
+
+    def why() -> dict[str, Any]:
+        return release.explain(yard.store, release.find(yard.store, "late@2"), declared, now=yard.clock.now())
+
+    assert "passed its checks" in why()["says"]
+    yard.tick(spec(kind))
+    yard.log(60, quality=(0.3, 0.6))
+    before = yard.deployment()
+    assert why()["says"].startswith(f"late@2 is tried in {API} ({kind.replace('_', ' ')}): ")
+    assert yard.deployment() == before, "to explain is not to act"
+    release.rollback(yard.store, API, actor="ann", why="customers complain")
+    assert "by ann: late@2 is rolled back, late@1 serves: customers complain" in why()["says"]
+
+
+def test_a_decision_tells_data_and_thresholds(trying: Any) -> None:
+    yard = trying("canary")
+    yard.log(120, hours=0.05, errors=(0.6, 0.0), labels=False)
+    yard.tick(spec("canary"), hours=0.05)
+    found = release.explain(yard.store, release.find(yard.store, "late@2"), {}, now=yard.clock.now())
+    assert "error_rate" in found["says"] and "always-valid p" in found["says"]
+    assert found["guards"][0]["margin"] == "0.05" and found["data"]["table"] == f"predictions/{API}"

@@ -9,7 +9,7 @@ from modelyard import release
 from modelyard.api.context import Context, parse_time
 from modelyard.api.looking import monitor_show
 from modelyard.engines.local import LocalEngine
-from modelyard.errors import NotFound, SpecError
+from modelyard.errors import NotFound, Refused, SpecError
 from modelyard.loop import apply as applying
 from modelyard.loop.reproduce import reproduce
 from modelyard.loop.tick import look
@@ -64,6 +64,27 @@ def release_rollback(context: Context, ref: str, *, reason: str = "") -> Json:
     why = reason or f"rolled back by {context.actor}"
     done = [release.rollback(store, name, actor=context.actor, why=why) for name in names]
     return {"rolled_back": [decision.says for decision in done]}
+
+
+def release_promote(context: Context, ref: str, *, deployment: str | None = None, reason: str = "") -> Json:
+    """Promote a release that is being tried, in `deployment` or in each that tries it, whatever its guards know."""
+    project, store = context.known()
+    found = release.find(store, ref)
+    names = [name for name, item in project.spec.deployments.items() if item.model == found.model]
+    if deployment is not None and deployment not in names:
+        raise NotFound(
+            f"no deployment of {found.model} is called {deployment!r}", hint=f"There are: {', '.join(names)}."
+        )
+    trying = [name for name in names if deployment in (None, name) and release.tries(store, name, found)]
+    if not trying:
+        called = f"{found.model}@{found.number}"
+        raise Refused(f"{called} is not being tried anywhere.", hint="`yard status` shows what is.")
+    why = f"promoted by {context.actor}" + (f": {reason}" if reason else "")
+    specs = project.spec.deployments
+    done = [
+        release.promote(store, name, specs[name], actor=context.actor, why=why, release=found.digest) for name in trying
+    ]
+    return {"promoted": [decision.says for decision in done]}
 
 
 def release_reproduce(context: Context, ref: str) -> Json:

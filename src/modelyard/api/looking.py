@@ -90,9 +90,10 @@ def release_list(context: Context) -> Json:
 
 def release_show(context: Context, ref: str) -> Json:
     """One release with all that it binds, its verdicts, and why it serves or not."""
-    _, store = context.known()
+    project, store = context.known()
     found = release.find(store, ref)
     return {
+        "why": release.explain(store, found, project.spec.deployments, now=context.clock.now()),
         "name": f"{found.model}@{found.number}",
         "digest": found.digest,
         "state": found.state,

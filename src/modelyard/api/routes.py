@@ -31,6 +31,7 @@ OPERATIONS = (
     Operation("release_diff", "looking", "GET", "/releases/diff"),
     Operation("release_approve", "acting", "POST", "/releases/approve"),
     Operation("release_reject", "acting", "POST", "/releases/reject"),
+    Operation("release_promote", "acting", "POST", "/releases/promote"),
     Operation("release_rollback", "acting", "POST", "/releases/rollback"),
     Operation("release_reproduce", "acting", "POST", "/releases/reproduce"),
     Operation("release_checkout", "acting", "POST", "/releases/checkout", remote=False),

@@ -264,6 +264,16 @@ def release_reject(said: Words, ref: str, role: str | None, reason: str) -> None
     said.tell(said.door().release_reject(ref=ref, role=role, reason=reason), show.decided)
 
 
+@release.command("promote")
+@click.argument("ref", metavar="RELEASE")
+@click.option("--deployment", help="Only in this deployment [every one that tries it].")
+@click.option("--reason", default="", help="Why.")
+@words
+def release_promote(said: Words, ref: str, deployment: str | None, reason: str) -> None:
+    """Make a release that is being tried the champion, whatever its guards know yet."""
+    said.tell(said.door().release_promote(ref=ref, deployment=deployment, reason=reason), show.promoted)
+
+
 @release.command("rollback")
 @click.argument("ref", metavar="DEPLOYMENT|MODEL")
 @click.option("--reason", default="", help="Why.")

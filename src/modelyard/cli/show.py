@@ -165,6 +165,10 @@ def release(value: Json) -> None:
     """What a release binds and what happened to it."""
     body = value["body"]
     click.echo(f"{value['name']}  {value['state']}  {value['digest']}")
+    click.echo(f"  {value['why']['says']}")
+    for guard in value["why"]["guards"]:
+        margin, alpha = guard.get("margin", ""), guard.get("alpha", 0)
+        click.echo(f"    {guard['verdict']:<10} {guard['says']} (margin {margin}, alpha {alpha:.2g})")
     click.echo(f"  data as of  {value['as_of']}, author {value['author']}")
     click.echo(f"  dataset     {body['dataset']['entity']} {body['dataset']['digest'][:12]}")
     click.echo(f"  code        {body['code']['function']} {body['code']['fingerprint'][:12]}")
@@ -184,6 +188,12 @@ def release(value: Json) -> None:
 def decided(value: Json) -> None:
     """The state after a decision."""
     click.echo(f"{value['name']} is {value['state'].replace('_', ' ')}")
+
+
+def promoted(value: Json) -> None:
+    """What serves now."""
+    for says in value["promoted"]:
+        click.echo(says)
 
 
 def rolled_back(value: Json) -> None:

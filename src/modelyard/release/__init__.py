@@ -2,11 +2,12 @@
 
 from modelyard.release.approval import approve, auto_approve, reject
 from modelyard.release.compare import diff
+from modelyard.release.explain import explain
 from modelyard.release.folder import checkout
 from modelyard.release.names import find, name
 from modelyard.release.records import create, refusal
 from modelyard.release.rollout import guard, pause, promote, rollback, tick
-from modelyard.release.story import history, pending, retire
+from modelyard.release.story import history, pending, retire, tries
 
 __all__ = [
     "approve",
@@ -14,6 +15,7 @@ __all__ = [
     "checkout",
     "create",
     "diff",
+    "explain",
     "find",
     "guard",
     "history",
@@ -26,4 +28,5 @@ __all__ = [
     "retire",
     "rollback",
     "tick",
+    "tries",
 ]

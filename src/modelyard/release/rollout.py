@@ -121,6 +121,15 @@ def tick(
     return decision
 
 
+def consider(
+    store: Store, deployment: str, spec: DeploymentSpec, *, now: datetime, running: Runs | None = None
+) -> tuple[Decision, dict[str, Evidence]]:
+    """What a turn at `now` would decide, and from what; nothing is changed."""
+    place = look(store, deployment, spec)
+    evidence = _evidence(store, place, _look(place, now, False, running))
+    return decide(place.situation, spec.strategy, now, evidence), evidence
+
+
 def guard(
     store: Store,
     deployment: str,

@@ -62,6 +62,13 @@ def _tried(state: dict[str, Any], called: dict[str, str]) -> str:
             return f"{release} {'are' if rollout.others else 'is'} tried: {kind.replace('_', ' ')}"
 
 
+def tries(store: Store, deployment: str, release: Release) -> bool:
+    """Whether a release is being tried in a deployment now."""
+    record = store.one(Deployment, name=deployment)
+    rollout = Rollout.of(record.rollout) if record is not None else None
+    return rollout is not None and rollout.phase != "drill" and release.digest in rollout.challengers
+
+
 def history(store: Store, release: Release) -> list[dict[str, Any]]:
     """What happened to a release, oldest first: `{"at", "actor", "action", "subject", "why"}`."""
     called = name(release)
