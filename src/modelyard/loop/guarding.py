@@ -1,4 +1,4 @@
-"""Between two turns of the controller: look at every rollout's guards each second, and act when one has failed.
+"""Between two turns of the controller: look at every rollout's guards twice a second, and act when one has failed.
 
 The truth is the prediction log, read where gateways write it, before it is moved. A turn may train for minutes; this look
 waits for nothing, needs no lease (a change is made against the revision it was decided from), and only ever takes traffic
@@ -19,7 +19,7 @@ from modelyard.records import Deployment
 from modelyard.spec.types import DeploymentSpec
 from modelyard.store import Store
 
-EVERY = 1.0
+EVERY = 0.5
 ACTOR = "controller"
 
 
