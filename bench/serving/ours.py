@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
 import sys
+import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -24,19 +28,26 @@ ON = {"inputs": RULES, "fallback": "baseline", "log": {"durability": "process"}}
 OFF = {"log": {"durability": "best_effort"}}
 
 
-def release(store: Store, kind: str, number: int, compiled: bool) -> str:
-    """Record release `number` of a model `kind`; its digest."""
-    rows, at = table(), datetime.now(UTC)
-    # The canary is the same model under another digest: every answer can be compared with the one right answer.
+@cache
+def saved(kind: str, compiled: bool) -> tuple[Path, dict, models.Baseline, str]:
+    """A fitted model as an artefact, its signature and heuristic, and what compiling it said; made once a run."""
+    rows = table()
     signature = signatures.infer(rows, NAMES, "y", "binary_classification", True)
-    directory = store.files / f"model-{kind}-{number}"
-    model = fit(kind)
-    models.save(model, directory, signature=signature)
+    directory = Path(tempfile.mkdtemp(prefix="yard-bench-model-"))
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    models.save(fit(kind), directory, signature=signature)
     says = "native"
     if compiled:
         loaded = models.load(directory, signature=signature)
         says = models.compile(loaded, directory, rows, signature, 1e-4)["says"]
-    baseline = models.Baseline.of(rows, np.asarray(rows["y"]).astype(int), [], signature)
+    return directory, signature, models.Baseline.of(rows, np.asarray(rows["y"]).astype(int), [], signature), says
+
+
+def release(store: Store, kind: str, number: int, compiled: bool) -> str:
+    """Record release `number` of a model `kind`; its digest."""
+    at = datetime.now(UTC)
+    # The canary is the same model under another digest: every answer can be compared with the one right answer.
+    directory, signature, baseline, says = saved(kind, compiled)
     body = {
         "signature": store.blobs.put(canonical(signature)), "artefact": store.blobs.put_tree(directory),
         "baseline": store.blobs.put(baseline.to_json()), "number": number, "says": says,

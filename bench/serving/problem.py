@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import joblib
@@ -27,6 +28,7 @@ def table() -> pa.Table:
     return pa.table({name: X[:, place] for place, name in enumerate(NAMES)} | {"y": y.astype(bool)})
 
 
+@cache
 def fit(kind: str, seed: int = 0):
     """The model `kind`, fitted on the table."""
     rows = table()
@@ -43,5 +45,3 @@ def prepare(place: Path) -> None:
         model = fit(kind)
         joblib.dump(model, place / f"{kind}.joblib")
         np.save(place / f"{kind}.npy", model.predict_proba(X)[:, 1])
-        # Peers answer `predict` of a model; this one predicts the probability, as we do.
-        joblib.dump(fit(kind, 1), place / f"{kind}-next.joblib")

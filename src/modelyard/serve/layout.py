@@ -108,7 +108,7 @@ class Layout:
             found: Any = self._rows(body)
         except msgspec.ValidationError:
             return self._table(body)
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
         rows = list(map(msgspec.structs.astuple, found.rows))
         if not 0 < len(rows) <= self.most:
@@ -129,7 +129,7 @@ class Layout:
             return None
         try:
             found: Any = self._columns(body)
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
         columns = msgspec.structs.astuple(found.columns)
         count = len(columns[0])
