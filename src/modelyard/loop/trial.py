@@ -26,6 +26,9 @@ from modelyard.spec.types import Model, Spec
 from modelyard.store import Store
 from modelyard.train import Cut, leak
 
+LEANING = 0.05
+"""A column with less of the model's weight changes no world."""
+
 
 @dataclass(frozen=True, eq=False)
 class Trial:
@@ -124,10 +127,16 @@ def _begin(store: Store, spec: Spec, name: str, frame: Frame, as_of: datetime) -
 
 
 def changed(store: Store, spec: Spec, model: str, as_of: datetime) -> datetime | None:
-    """When the world of a model changed last, as its monitors said up to `as_of` (`began` of what alarmed them)."""
+    """When the world of a model changed last, as its monitors said up to `as_of`: `began` of what alarmed them, and of columns
+    that the model leans on and that have not only come back to a former state."""
     watching = [name for name, monitor in spec.monitors.items() if spec.deployments[monitor.deployment].model == model]
     found = store.read(Observation, monitor=watching, level=["warn", "page"], at__le=as_of)
-    onsets = [datetime.fromisoformat(str(each.detail["began"])) for each in found if each.detail.get("began")]
+    onsets = [
+        datetime.fromisoformat(str(part["began"]))
+        for each in found
+        for part in (each.detail, *each.detail.get("changed", ()))
+        if part.get("began") and part.get("change") != "recurring" and (part.get("importance") or 1.0) >= LEANING
+    ]
     aware = [onset if onset.tzinfo else onset.replace(tzinfo=UTC) for onset in onsets]
     return max((onset for onset in aware if onset <= as_of), default=None)
 
