@@ -16,7 +16,7 @@ AS_OF = datetime(2024, 3, 20, tzinfo=UTC)
 
 
 def test_a_model_is_trained_on_what_came_since_the_change(shop: Shop) -> None:
-    shop.edit("    target: bought", "    target: bought\n    window: {since: change, min_rows: 500}")
+    shop.edit("    target: bought", "    target: bought\n    window: {since: change, min_rows: 150}")
     project = load(shop.directory)
     with open_store(shop.directory / ".yard", project="shop", clock=SimulatedClock(AS_OF)) as store:
         before = prepare(store, project.spec, "buys", as_of=AS_OF)
@@ -39,5 +39,5 @@ def test_a_model_is_trained_on_what_came_since_the_change(shop: Shop) -> None:
         after = prepare(store, project.spec, "buys", as_of=AS_OF)
         first, _ = after.times(after.rows)
         assert after.start == first == datetime(2024, 3, 1, tzinfo=UTC)
-        assert after.window.endswith("rows since the change of 2024-03-01")
+        assert after.window.endswith("rows to train on since the change of 2024-03-01")
         assert len(after.rows) < len(before.rows)

@@ -31,11 +31,21 @@ def declared(value: Any) -> Any:
         ("90d", 30, 90, "the last 90d"),
         ({"last": "90d"}, 30, 90, "the last 90d"),
         ({"last": "90d", "min_rows": 50}, 30, 90, "the last 90d"),
-        ({"last": "90d", "min_rows": 200}, 30, 200, "since 2023-08-14: the last 90d hold 90 rows, 200 are needed"),
-        ({"last": "90d", "min_rows": 900}, 30, None, "all rows: the last 90d hold 90 rows, 900 are needed"),
+        (
+            {"last": "90d", "min_rows": 200},
+            30,
+            200,
+            "since 2023-08-14: the last 90d hold 90 rows to train on, 200 are needed",
+        ),
+        ({"last": "90d", "min_rows": 900}, 30, None, "all rows: the last 90d hold 90 rows to train on, 900 are needed"),
         ("since_change", None, None, "all rows: no change is known"),
-        ("since_change", 30, None, "all rows: since the change of 2024-01-31 there are 30 rows, 1,000 are needed"),
-        ({"since": "change", "min_rows": 30}, 30, 30, "the 30 rows since the change of 2024-01-31"),
+        (
+            "since_change",
+            30,
+            None,
+            "all rows: since the change of 2024-01-31 there are 30 rows to train on, 1,000 are needed",
+        ),
+        ({"since": "change", "min_rows": 30}, 30, 30, "the 30 rows to train on since the change of 2024-01-31"),
         ({"since": "change", "min_rows": 31, "last": "90d"}, 30, 90, "the last 90d: since the change"),
         (
             {"since": "change", "min_rows": 30, "last": "20d"},
@@ -50,6 +60,23 @@ def test_a_window_begins_where_it_says(value: Any, change: int | None, days: int
     start, why = window.choose(declared(value), TIMES, NOW, NOW - DAY * change if change else None)
     assert start == (None if days is None else NOW - DAY * days)
     assert why.startswith(says)
+
+
+@pytest.mark.parametrize(
+    ("value", "test", "days"),
+    [
+        ({"since": "change", "min_rows": 30}, 14 * DAY, None),
+        ({"since": "change", "min_rows": 16}, 14 * DAY, 30),
+        ({"since": "change", "min_rows": 25}, None, None),
+        ({"since": "change", "min_rows": 24}, None, 30),
+        ({"last": "20d", "min_rows": 100}, 14 * DAY, 114),
+        ({"last": "20d", "min_rows": 100}, 0.5, 200),
+        ({"last": "20d", "min_rows": 6}, 14 * DAY, 20),
+    ],
+)
+def test_rows_to_judge_by_do_not_count_as_rows_to_train_on(value: Any, test: Any, days: int | None) -> None:
+    start, why = window.choose(declared(value), TIMES, NOW, NOW - DAY * 30, test)
+    assert start == (None if days is None else NOW - DAY * days), why
 
 
 windows = st.one_of(

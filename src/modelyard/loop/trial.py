@@ -123,7 +123,8 @@ def _begin(store: Store, spec: Spec, name: str, frame: Frame, as_of: datetime) -
     now = pa.scalar(as_of, pa.timestamp("us", "UTC"))
     known = pc.and_(pc.is_valid(frame.table[frame.target]), pc.less_equal(frame.table[frame.known_at], now))
     times = _micros(frame.table[frame.time].filter(pc.fill_null(known, False)))
-    return train.window.choose(spec.models[name].window, times, as_of, changed(store, spec, name, as_of))
+    model = spec.models[name]
+    return train.window.choose(model.window, times, as_of, changed(store, spec, name, as_of), model.split.test)
 
 
 def changed(store: Store, spec: Spec, model: str, as_of: datetime) -> datetime | None:
