@@ -87,3 +87,9 @@ def test_odd_columns_do_not_break_the_page(values):
     plain = pa.table({"x": np.arange(300.0), "y": np.arange(300.0) * 100})
     for pair in ((odd, plain), (plain, odd)):
         assert "</html>" in render(examine(*pair), names=("a", "b"))
+
+
+def test_missing_values_are_pictured_as_such():
+    gone = pa.table({"x": pa.array(np.arange(1000.0), mask=np.arange(1000) % 4 == 0)})
+    text = render(examine(pa.table({"x": np.arange(1000.0)}), gone), names=("a", "b"))
+    assert ">missing<" in text and ">25.0%<" in text and text.count("<svg") == 1

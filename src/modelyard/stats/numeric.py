@@ -325,17 +325,24 @@ def points(tally: Tally, layout: NumberLayout) -> list[tuple[float, float, int]]
         if n
     ]
     found += [(value, value, int(n)) for value, n in zip(layout.heavy, tally.cells[bins + 2 :], strict=True) if n]
-    return found + [(size, size, n) for size, n in far(tally)]
+    return found + [(*ends, n) for ends, n in _far_bins(tally)]
 
 
 def far(tally: Tally) -> list[tuple[float, int]]:
     """Values outside the reference's range, within 5% of their size, with their numbers of rows."""
+    return [((low + high) / 2, n) for (low, high), n in _far_bins(tally)]
+
+
+def _far_bins(tally: Tally) -> list[tuple[tuple[float, float], int]]:
+    """The intervals in which values outside the reference's range lie, with their numbers of rows."""
     if tally.low is None or tally.high is None:
         return []
     found = []
     for key, n in tally.outside.items():
         sign, power = map(int, key.split(","))
-        found.append((min(max(sign * float(np.exp((power - 0.5) * _GROWTH)), tally.low), tally.high), n))
+        ends = sorted(sign * float(np.exp(each * _GROWTH)) for each in (power - 1, power))
+        low, high = (min(max(end, tally.low), tally.high) for end in ends)
+        found.append(((low, high), n))
     return found
 
 

@@ -82,10 +82,18 @@ def _shown(result: ColumnResult, found: Comparison) -> Json:
     return {
         **_line(result),
         "of": drawn.of if drawn else "",
-        "picture": Markup(_drawn(drawn, result.column)) if drawn else "",
+        "picture": Markup(_drawn(drawn, result.column)) if drawn and result.kinds != ("missing",) else "",
+        "missing": Markup(_missing(result)) if "missing" in result.kinds else "",
         "before": _figures(result.before),
         "after": _figures(result.after),
     }
+
+
+def _missing(result: ColumnResult) -> str:
+    before, after = float(result.before["missing"]), float(result.after["missing"])
+    return bars.pairs(
+        ("missing", "a value"), (before, 1 - before), (after, 1 - after), title=f"{result.column}, missing values"
+    )
 
 
 def _drawn(drawn: Picture, name: str) -> str:
