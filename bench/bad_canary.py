@@ -55,7 +55,7 @@ class Breakable:
     def predict_proba(self, X):
         path = Path(self.switch) if self.switch else None
         fault = path.read_text() if path is not None and path.exists() else ""
-        if fault == "errors" or (fault == "some" and random.random() < 0.2):
+        if fault == "errors" or (fault == "some" and (X["distance"] % 5 == 0).any()):
             raise RuntimeError("the feature service does not answer")
         time.sleep(0.04 if fault == "slow" else 0.02)
         return self.inner.predict_proba(X)
@@ -178,10 +178,12 @@ class Traffic:
 
     def _send(self, every: float, offset: float) -> None:
         following = time.monotonic() + offset
+        distance = 500
         with httpx.Client(timeout=10) as client:
             while not self._stop.wait(max(0.0, following - time.monotonic())):
                 following += every
-                response = client.post(self._url, json={"rows": [self._row]})
+                distance = 500 + (distance + 1) % 500  # every fifth is a multiple of five
+                response = client.post(self._url, json={"rows": [self._row | {"distance": distance}]})
                 if response.is_success:
                     arm = response.json()["arm"]
                     self.answers[arm] = self.answers.get(arm, 0) + 1

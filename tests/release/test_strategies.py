@@ -200,6 +200,20 @@ def test_a_look_between_turns_needs_only_rows_that_are_not_moved_yet(trying: Any
 
 
 @pytest.mark.parametrize("kind", GUARDED)
+def test_a_challenger_that_gateways_ask_no_more_goes_unless_the_champion_fails_too(trying: Any, kind: str) -> None:
+    yard = trying(kind)
+    if kind == "blue_green":
+        yard.tick(spec(kind))
+    one, two = (release.find(yard.store, f"late@{number}").digest for number in (1, 2))
+    how = {"now": yard.clock.now(), "actor": "controller"}
+    assert release.guard(yard.store, API, spec(kind), ejected={one, two}, **how) is None
+    decision = release.guard(yard.store, API, spec(kind), ejected={two}, **how)
+    assert isinstance(decision, Rollback) and "five requests in a row" in decision.says
+    assert (yard.serving(), yard.states()) == (1, {1: "live", 2: "rolled_back"})
+    whole(yard)
+
+
+@pytest.mark.parametrize("kind", GUARDED)
 def test_requests_that_named_their_arm_count_nowhere(trying: Any, kind: str) -> None:
     yard = trying(kind)
     yard.log(200, errors=(1.0, 0.0), forced=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from datetime import timedelta
 
-from modelyard.serve import Tail, move, running
+from modelyard.serve import Tail, ejected, move, running
 from modelyard.serve.reports import Report, place
 
 
@@ -43,6 +43,9 @@ def test_a_step_counts_when_every_living_process_runs_its_routes(yard):
     two.tell({"late-api": 3, "other": 1})
     assert running(yard.store, "late-api", 3) == (True, then)
     assert running(yard.store, "other", 1) == (False, None), "the first one does not serve it"
+    two.tell({"late-api": 3, "other": 1}, {"late-api": ["b"]})
+    assert (ejected(yard.store, "late-api"), ejected(yard.store, "other")) == ({"b"}, set())
+    assert running(yard.store, "late-api", 3) == (True, then), "the same routes as before"
     one.close()
     assert running(yard.store, "other", 1)[0]
     assert two._lock is not None

@@ -50,6 +50,7 @@ class Guards:
             actor=ACTOR,
             live=tail.rows(),
             running=partial(serve.running, self._store, name),
+            ejected=serve.ejected(self._store, name),
         )
         if decision is not None:
             self._progress(f"deployment.{name}: {decision.says}")

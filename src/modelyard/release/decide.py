@@ -6,7 +6,7 @@ than the champion. Each strategy's own rules stand in its file below `strategies
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any, assert_never
 
@@ -61,11 +61,17 @@ def decide(
 
 
 def urgent(
-    situation: Situation, strategy: Strategy, now: datetime, evidence: Mapping[str, Evidence]
+    situation: Situation,
+    strategy: Strategy,
+    now: datetime,
+    evidence: Mapping[str, Evidence],
+    ejected: Collection[str] = (),
 ) -> Decision | None:
     """What cannot wait for the controller's next turn: a guard that failed, a switch that every gateway has made.
 
-    `evidence` need not know labels. None when there is no hurry.
+    Where guards are declared, a challenger that a gateway has `ejected` (it failed five requests in a row) while it still
+    asks the champion goes too: it gets no more rows by which a guard could judge it. `evidence` need not know labels.
+    None when there is no hurry.
     """
     rollout, declared = situation.rollout, strategy.chosen
     if rollout is None or rollout.kind != strategy.kind:
@@ -76,6 +82,8 @@ def urgent(
         return decision if decision.acts else None
     for release in rollout.challengers:
         why = failed(matter, release)
+        if not why and isinstance(declared, Guarded) and release in ejected and rollout.champion not in ejected:
+            why = "a gateway asks it no more: it failed five requests in a row, and the champion did not"
         if why:
             return Drop(release, why) if rollout.others else Rollback(why)
     return None

@@ -7,7 +7,7 @@ controller and a person, one changes the routes and the other finds them changed
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, assert_never
@@ -116,7 +116,9 @@ def tick(
     place = look(store, deployment, spec)
     place = _configured(store, place, spec, now, actor, fence)
     evidence = _evidence(store, place, _look(place, now, simulated, running))
-    decision = decide(place.situation, spec.strategy, now, evidence)
+    # A simulation has no time in which gateways switch, so there is no drill in it.
+    situation = replace(place.situation, switched=None) if simulated else place.situation
+    decision = decide(situation, spec.strategy, now, evidence)
     _carry_out(store, place, decision, evidence, now, actor, fence)
     return decision
 
@@ -139,10 +141,12 @@ def guard(
     actor: str,
     live: Mapping[str, pa.Table] | None = None,
     running: Runs | None = None,
+    ejected: Collection[str] = (),
 ) -> Decision | None:
     """Look at what a rollout's guards can tell at once, and act if they must; cheap enough for every second.
 
-    `live` are rows of the log by segment, which its table may not have yet. Needs no lease: the change is made against the revision
+    `live` are rows of the log by segment, which its table may not have yet; `ejected` are
+    releases that a gateway asks no more for the moment, because they only failed. Needs no lease: the change is made against the revision
     it was decided from. None when nothing had to be done.
     """
     place = look(store, deployment, spec)
@@ -151,7 +155,7 @@ def guard(
         return None
     given = replace(_look(place, now, False, running), live=live)
     evidence = count(store, deployment, rollout, spec.strategy, given)
-    decision = urgent(place.situation, spec.strategy, now, evidence)
+    decision = urgent(place.situation, spec.strategy, now, evidence, ejected)
     if decision is not None:
         _carry_out(store, place, decision, evidence, now, actor, None)
     return decision

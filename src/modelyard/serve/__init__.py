@@ -8,6 +8,18 @@ from modelyard.serve.gateway import Gateway
 from modelyard.serve.live import Tail
 from modelyard.serve.moving import discard, move
 from modelyard.serve.refusal import Fault, Refusal
-from modelyard.serve.reports import running
+from modelyard.serve.reports import ejected, running
 
-__all__ = ["Answer", "Fault", "FeedbackResult", "Gateway", "Labels", "Refusal", "Tail", "discard", "move", "running"]
+__all__ = [
+    "Answer",
+    "Fault",
+    "FeedbackResult",
+    "Gateway",
+    "Labels",
+    "Refusal",
+    "Tail",
+    "discard",
+    "ejected",
+    "move",
+    "running",
+]

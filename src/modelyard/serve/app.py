@@ -309,10 +309,16 @@ class Server:
                 for name in self.gateway.names
                 for place in ("", f"{self.gateway.store.project}/")
             }
-            self.report.tell({name: self.gateway.revision(name) for name in self.gateway.names})
+            self._tell()
             self.gateway.rotate(due=True)
         except Exception as error:  # without the database the gateway serves on what it has
             _log.warning("the store cannot be read: %s", error)
+
+    def _tell(self) -> None:
+        """Say which routes this process runs, and which releases it does not ask because they only fail."""
+        deployed = {name: self.gateway.deployed(name) for name in self.gateway.names}
+        ejected = {name: each.ejections.now for name, each in deployed.items() if each is not None}
+        self.report.tell({name: self.gateway.revision(name) for name in deployed}, ejected)
 
     def close(self) -> None:
         """End the threads and close the log."""

@@ -56,6 +56,11 @@ class Ejections:
         return False
 
     @property
+    def now(self) -> list[str]:
+        """The releases that are not asked now."""
+        return sorted(release for release in list(self._until) if self.out(release))
+
+    @property
     def any(self) -> bool:
         """Whether some release is not asked now."""
         return bool(self._until) and any(self.out(release) for release in list(self._until))

@@ -19,10 +19,11 @@ from modelyard.store import Store, durable
 
 
 class _Runs(msgspec.Struct):
-    """The revision of a deployment's routes that a process runs, and since when."""
+    """The revision of a deployment's routes that a process runs, since when, and the releases that it does not ask now."""
 
     revision: int
     since: datetime
+    ejected: list[str] = []
 
 
 def place(store: Store) -> Path:
@@ -39,16 +40,16 @@ class Report:
         self._lock: int | None = None
         self._told: dict[str, _Runs] = {}
 
-    def tell(self, revisions: Mapping[str, int]) -> None:
-        """Say which revision of each deployment's routes this process runs now."""
-        known = {name: run.revision for name, run in self._told.items()}
-        if self._lock is not None and known == dict(revisions):
+    def tell(self, revisions: Mapping[str, int], ejected: Mapping[str, list[str]] | None = None) -> None:
+        """Say which revision of each deployment's routes this process runs now, and which releases are `ejected`."""
+        now, before, out = self._now(), self._told, ejected or {}
+        told = {}
+        for name, revision in revisions.items():
+            same = name in before and before[name].revision == revision
+            told[name] = _Runs(revision, before[name].since if same else now, list(out.get(name, ())))
+        if self._lock is not None and told == before:
             return
-        now = self._now()
-        self._told = {
-            name: self._told[name] if known.get(name) == revision else _Runs(revision, now)
-            for name, revision in revisions.items()
-        }
+        self._told = told
         if self._lock is None:
             durable.make_directory(self._path.parent)
             # Locked before it has its name: nobody who sees it can take it for a dead one.
@@ -87,6 +88,19 @@ def running(store: Store, deployment: str, revision: int) -> tuple[bool, datetim
             return False, None
         since = run.since if since is None else max(since, run.since)
     return True, since
+
+
+def ejected(store: Store, deployment: str) -> set[str]:
+    """The releases that some living gateway process does not ask now, because they only failed."""
+    found: set[str] = set()
+    for path in place(store).glob("*.alive"):
+        if _alive(path):
+            try:
+                run = _decode(path.with_suffix(".json").read_bytes()).get(deployment)
+            except (OSError, msgspec.DecodeError):
+                continue
+            found.update(run.ejected if run is not None else ())
+    return found
 
 
 _decode = msgspec.json.Decoder(dict[str, _Runs]).decode
