@@ -40,7 +40,6 @@ PATIENCE = 120.0
 
 MODEL = '''
 
-import random
 import time
 from datetime import UTC, datetime
 from pathlib import Path
