@@ -61,24 +61,32 @@ class LocalEngine:
         enforced where there is none. Whatever ends this call, Ctrl-C included, also ends the group.
         """
         started = time.monotonic()
-        process = subprocess.Popen(
-            list(argv),
-            cwd=cwd,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            env={name: value for name, value in os.environ.items() if name not in _SECRETS} | dict(env or {}),
-        )
+        process = self._start(argv, cwd, env or {})
         assert process.stdout is not None
         output = CappedLog(process.stdout, log, cap=self.log_cap)
         try:
             broken = _watch(process, started + timeout.total_seconds(), memory_mb)
         finally:
-            _kill_group(process)
+            kill_group(process)
             output.close()
         seconds = time.monotonic() - started
         return Outcome(process.returncode, seconds, broken or ("crash" if process.returncode else ""))
+
+    def _start(self, argv: Sequence[str], cwd: Path, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
+        return start(argv, cwd, env, stdin=subprocess.DEVNULL)
+
+
+def start(argv: Sequence[str], cwd: Path, env: Mapping[str, str], *, stdin: int) -> subprocess.Popen[bytes]:
+    """A process in a group of its own, both its outputs in one pipe; `env` beside this process' without credentials."""
+    return subprocess.Popen(
+        list(argv),
+        cwd=cwd,
+        stdin=stdin,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        env={name: value for name, value in os.environ.items() if name not in _SECRETS} | dict(env),
+    )
 
 
 def _watch(process: subprocess.Popen[bytes], deadline: float, memory_mb: int | None) -> Reason:
@@ -93,7 +101,7 @@ def _watch(process: subprocess.Popen[bytes], deadline: float, memory_mb: int | N
             return "memory"
 
 
-def _kill_group(process: subprocess.Popen[bytes]) -> None:
+def kill_group(process: subprocess.Popen[bytes]) -> None:
     """End every process of the group; helpers that outlive the leader die with it."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)

@@ -15,10 +15,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from modelyard import __version__, release
+from modelyard import __version__, release, train
 from modelyard.clock import SimulatedClock
 from modelyard.digest import digest
-from modelyard.engines.local import LocalEngine
+from modelyard.engines import AheadEngine, LocalEngine
 from modelyard.errors import InputError, Refused
 from modelyard.loop import apply as applying
 from modelyard.loop import parallel, replay, scoreboard, story
@@ -83,7 +83,7 @@ def simulate(
         parts = [Part(name, Question(varied, start, end, step), root) for name, varied in vary(project, variants)]
         blocks = parallel.each(play_part, parts, progress)
     else:
-        blocks = [play(Question(project, start, end, step), root, LocalEngine(), progress)]
+        blocks = [play(Question(project, start, end, step), root, progress)]
     first = blocks[0]
     result = {key: first[key] for key in ("summary", "windows", "events", "deployments")}
     result["project"] = project.spec.project
@@ -110,16 +110,27 @@ def play_part(part: Part, progress: Callable[[str], None]) -> dict[str, Any]:
         mark = "~" if message.startswith("~") else ""
         progress(f"{mark}[{part.name}] {message.lstrip('~')}")
 
-    return {"name": part.name, **play(part.question, part.root, LocalEngine(), tell)}
+    return {"name": part.name, **play(part.question, part.root, tell)}
 
 
-def play(question: Question, root: Path, engine: LocalEngine, progress: Callable[[str], None]) -> dict[str, Any]:
+def play(question: Question, root: Path, progress: Callable[[str], None]) -> dict[str, Any]:
     """Answer one question, from what an earlier run of it left."""
     home = root / question.identity()
     answered = home / "result.json"
     if answered.exists():
         progress("this simulation has run before: its result is unchanged")
         return json.loads(answered.read_text())
+    with AheadEngine([train.CHILD]) as engine:
+        result = _play(question, root, home, engine, progress)
+    temporary = answered.with_suffix(".part")
+    temporary.write_text(json.dumps(result, ensure_ascii=False))
+    temporary.replace(answered)
+    return result
+
+
+def _play(
+    question: Question, root: Path, home: Path, engine: LocalEngine, progress: Callable[[str], None]
+) -> dict[str, Any]:
     progress("~reading the history")
     histories = replay.load(question.project, root / "history", until=question.end, actor=ACTOR, engine=engine)
     clock = SimulatedClock(question.start)
@@ -132,9 +143,6 @@ def play(question: Question, root: Path, engine: LocalEngine, progress: Callable
         turn_all(question, yard, clock, histories, first, held)
         result = board(question, yard)
         result["summary"]["seconds"] = round(time.monotonic() - started, 1)
-    temporary = answered.with_suffix(".part")
-    temporary.write_text(json.dumps(result, ensure_ascii=False))
-    temporary.replace(answered)
     return result
 
 

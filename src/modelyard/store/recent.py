@@ -109,12 +109,13 @@ class Recent:
 
     def _label(self, rows: str, given: pa.Table) -> None:
         """Keep those of some labels that belong to rows of a table."""
-        self.connection.register("given", given)
-        self.connection.execute(
-            f"INSERT INTO labels FROM given WHERE request_id <> '' AND request_id IN (SELECT request_id FROM {rows}) "
-            f"OR request_id = '' AND key IN (SELECT key FROM {rows})"
-        )
-        self.connection.unregister("given")
+        # Asked one after the other: of an OR of both, DuckDB would try every label against all rows.
+        for address, is_its in (("request_id", pc.not_equal), ("key", pc.equal)):
+            mine = given.filter(is_its(given["request_id"], ""))
+            if len(mine):
+                self.connection.register("given", mine)
+                self.connection.execute(f"INSERT INTO labels FROM given SEMI JOIN {rows} USING ({address})")
+                self.connection.unregister("given")
 
     def _forget(self) -> None:
         """Drop what no window asked for lately, once it is more than the rest."""

@@ -1,10 +1,11 @@
-"""The child process of a training run: `python -m modelyard.train.child DIRECTORY`. It fits and saves, nothing more.
+"""The child process of a training run: `python -m modelyard.train.child [DIRECTORY]`. It fits and saves, nothing more.
 
 What is judged is never what lives here, but what was saved and is loaded again by the parent.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import random
 import sys
@@ -19,7 +20,7 @@ import pandas as pd
 import pyarrow as pa
 
 from modelyard import models
-from modelyard.engines import function
+from modelyard.engines import ahead, function
 from modelyard.errors import UserCodeError, YardError
 from modelyard.models.frame import to_frame
 from modelyard.train import job
@@ -101,5 +102,12 @@ def _leave(directory: Path, result: dict[str, Any]) -> None:
     (directory / "result.json").write_text(json.dumps(result))
 
 
+def _awaited() -> str:
+    """The job of a process that was started ahead; what most functions and the saving of a model need is loaded before."""
+    for name in ("skops.io", "sklearn.compose", "sklearn.ensemble", "sklearn.pipeline", "sklearn.preprocessing"):
+        importlib.import_module(name)
+    return ahead.awaited_job()
+
+
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    sys.exit(main(Path(sys.argv[1] if len(sys.argv) > 1 else _awaited())))

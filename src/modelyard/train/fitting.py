@@ -25,6 +25,7 @@ from modelyard.train import job
 if TYPE_CHECKING:  # the child process imports this package and has no use for it
     from modelyard.store import Store
 
+CHILD = "modelyard.train.child"
 _TAIL = 2000
 
 
@@ -138,7 +139,7 @@ def fit_each(
     job.write(directory, task, table, y, weights, dict(rows), code.files)
     log = directory / "log.txt"
     ended = engine.run(
-        [sys.executable, "-P", "-m", "modelyard.train.child", str(directory)],
+        [sys.executable, "-P", "-m", CHILD, str(directory)],
         cwd=directory,
         log=log,
         timeout=limits.time * len(rows),
