@@ -298,3 +298,65 @@ def test_no_bytes_cause_a_server_error(client, body, key, request_id):
     ]  # fmt: skip
     answer = client.send("POST", PREDICT, content=body, headers=headers)
     assert answer.status_code < 500
+
+
+SECRET = "s3cr3t-s3cr3t"
+tensors = st.fixed_dictionaries(
+    {},
+    optional={
+        "name": names | values,
+        "datatype": st.sampled_from(["FP64", "FP32", "INT64", "UINT8", "BOOL", "BYTES"]) | values,
+        "shape": st.lists(st.integers(-1, 3), max_size=3) | values,
+        "data": st.lists(values, max_size=4) | values,
+        "parameters": st.dictionaries(st.sampled_from(["binary_data_size", "binary_data"]), values) | values,
+    },
+)
+inferences = st.fixed_dictionaries(
+    {"inputs": st.lists(tensors | values, max_size=3) | values},
+    optional={"id": values, "outputs": st.lists(values, max_size=2) | values, "parameters": values},
+)
+table = st.dictionaries(
+    st.sampled_from(["columns", "data", "index"]), st.lists(st.lists(values, max_size=3) | names, max_size=3)
+)
+scorings = st.dictionaries(
+    st.sampled_from(["dataframe_split", "dataframe_records", "instances", "inputs", "params"]),
+    table | st.lists(st.dictionaries(names, values, max_size=4), max_size=2) | st.dictionaries(names, st.lists(values)) | values,
+    max_size=2,
+)  # fmt: skip
+OTHERS = {"/v2/models/late-api/infer": inferences, "/deployments/late-api/invocations": scorings}
+
+
+@SETTINGS
+@given(asked=st.sampled_from(sorted(OTHERS)).flatmap(lambda path: st.tuples(st.just(path), OTHERS[path] | values)))
+def test_no_document_in_another_protocol_causes_a_server_error(client, asked):
+    path, document = asked
+    answer = client.post(json.dumps(document).encode("utf-8", "surrogatepass"), path=path)
+    assert answer.status_code < 500
+    assert answer.status_code == 200 or answer.headers["content-type"] == "application/problem+json"
+
+
+@SETTINGS
+@given(body=st.binary(max_size=200), kind=st.sampled_from(["text/csv", "application/octet-stream", "application/json"]),
+       length=st.none() | st.integers(0, 250))  # fmt: skip
+def test_no_bytes_in_another_protocol_cause_a_server_error(client, body, kind, length):
+    headers = {"content-type": kind} | ({} if length is None else {"inference-header-content-length": str(length)})
+    for path in OTHERS:
+        assert client.send("POST", path, content=body, headers=headers).status_code < 500
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        (PREDICT, {"rows": [{"temp": SECRET, "stops": SECRET, "dest": SECRET + "\0", "when": SECRET}]}),
+        ("/deployments/late-api/invocations", {"inputs": {"temp": [SECRET], "stops": [SECRET]}}),
+        ("/v2/models/late-api/infer", {"inputs": [
+            {"name": "temp", "shape": [1], "datatype": "BYTES", "data": [SECRET]},
+            {"name": "stops", "shape": [1], "datatype": "BYTES", "data": [SECRET]},
+        ]}),
+        (FEEDBACK, {"feedback": [{"request_id": "a", "label": SECRET}]}),
+    ],
+)  # fmt: skip
+def test_no_value_is_told_back(client, path, body):
+    answer = client.post(body, path=path)
+    assert answer.status_code == 422
+    assert SECRET not in answer.text

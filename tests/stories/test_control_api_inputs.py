@@ -7,8 +7,10 @@ import json
 
 import httpx
 import pytest
+import schemathesis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from schemathesis.checks import not_a_server_error
 from shop_project import Shop
 
 from modelyard.api.context import Context
@@ -32,8 +34,8 @@ class Api:
     def send(self, method, path, **how):
         async def go():
             transport = httpx.ASGITransport(app=self.app, raise_app_exceptions=False)
-            async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8600/api/v1") as client:
-                return await client.request(method, f"/api/v1{path}", **how)
+            async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8600") as client:
+                return await client.request(method, path if path == "/healthz" else f"/api/v1{path}", **how)
 
         return asyncio.run(go())
 
@@ -60,6 +62,7 @@ def api(applied_shop) -> Api:
 def test_bad_bodies_are_the_callers_fault(api, path, body):
     answer = api.post(path, body)
     assert 400 <= answer.status_code < 500, answer.text
+    assert answer.json()["detail"] != "Not Found", "the route itself is there"
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["code"]
 
@@ -77,7 +80,7 @@ arguments = st.dictionaries(
     | texts,
     values,
 )
-SETTINGS = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SETTINGS = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @SETTINGS
@@ -105,3 +108,24 @@ def test_no_query_causes_a_server_error(api, path, query, actor):
 @given(path=st.sampled_from(names(method="POST")), body=st.binary(max_size=100))
 def test_no_bytes_cause_a_server_error(api, path, body):
     assert api.post(path, body).status_code < 500
+
+
+def test_requests_made_from_its_document_cause_no_server_error(api):
+    schema = schemathesis.openapi.from_dict(api.send("GET", "/openapi.json").json())
+    slow = {each.path for each in OPERATIONS if each.name in SLOW}
+    found = [each.ok() for each in schema.get_all_operations()]
+    quick = [each for each in found if each.path.removeprefix("/api/v1") not in slow]
+    assert len(quick) >= 12
+    for operation in quick:
+
+        @settings(max_examples=4, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+        @given(case=operation.as_strategy())
+        def ask(case):
+            sent = case.as_transport_kwargs(base_url="http://127.0.0.1:8600")
+            headers = {"content-type": "application/json"} if case.method != "GET" else {}
+            path = httpx.URL(sent["url"]).raw_path.partition(b"?")[0].decode().removeprefix("/api/v1")
+            content = json.dumps(sent["json"]) if "json" in sent else None
+            answer = api.send(case.method, path, content=content, params=sent.get("params"), headers=headers)
+            case.validate_response(answer, checks=[not_a_server_error])
+
+        ask()
