@@ -1,6 +1,6 @@
 """A bad canary of the flights example, watched while it is rolled back: a real `yard up`, on loopback, in its own folder.
 
-    python bench/bad_canary.py [--fault errors|some|slow|all] [--rate 10]
+    python bench/bad_canary.py [--fault errors some slow] [--rate 10]
 
 A first release answers; a second one, just as good on paper, becomes a canary of half the traffic; then it breaks:
 `errors` all of its answers, `some` a fifth of them, `slow` twice the latency. What is printed is what happened when,
@@ -21,6 +21,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -56,7 +57,7 @@ class Breakable:
         fault = path.read_text() if path is not None and path.exists() else ""
         if fault == "errors" or (fault == "some" and (X["distance"] % 5 == 0).any()):
             raise RuntimeError("the feature service does not answer")
-        time.sleep(0.04 if fault == "slow" else 0.02)
+        time.sleep(0.02 + (float(fault.split()[1]) if fault.startswith("slow") else 0.0))
         return self.inner.predict_proba(X)
 
 
@@ -160,6 +161,7 @@ class Traffic:
     def __init__(self, url: str, row: dict[str, Any], rate: float) -> None:
         self.rate = rate
         self.answers: dict[str, int] = {}
+        self.seconds: deque[float] = deque(maxlen=400)
         self.refused = 0
         self._url, self._row, self._stop = f"{url}/deployments/late-api/predict", row, threading.Event()
         slots = 4
@@ -182,7 +184,9 @@ class Traffic:
             while not self._stop.wait(max(0.0, following - time.monotonic())):
                 following += every
                 distance = 500 + (distance + 1) % 500  # every fifth is a multiple of five
+                began = time.monotonic()
                 response = client.post(self._url, json={"rows": [self._row | {"distance": distance}]})
+                self.seconds.append(time.monotonic() - began)
                 if response.is_success:
                     arm = response.json()["arm"]
                     self.answers[arm] = self.answers.get(arm, 0) + 1
@@ -199,15 +203,14 @@ def arms(api: str) -> dict[str, float]:
 def main() -> None:
     """Build, break, watch."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--fault", choices=[*GOALS, "all"], default="errors")
+    parser.add_argument("--fault", nargs="+", choices=list(GOALS), default=["errors"])
     parser.add_argument("--rate", type=float, default=10.0, help="requests a second, half of them to the canary")
     given = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     if not (FLIGHTS / "data/flights.parquet").exists():
         subprocess.run([sys.executable, str(FLIGHTS / "get_data.py")], check=True)
-    faults = list(GOALS) if given.fault == "all" else [given.fault]
     with tempfile.TemporaryDirectory(prefix="bad-canary-") as temporary:
-        seconds = play(Path(temporary) / "flights", faults, given.rate)
+        seconds = play(Path(temporary) / "flights", given.fault, given.rate)
     for fault, took in seconds.items():
         print(f"{fault}: the traffic was gone after {took:.1f} s, goal {GOALS[fault]:g} s")
     sys.exit(0 if all(took <= GOALS[fault] for fault, took in seconds.items()) else 1)
@@ -242,7 +245,9 @@ def watch(folder: Path, api: str, traffic: Traffic, fault: str, release: str, be
     before = traffic.answers.get("challenger", 0)
     wait(lambda: len(arms(api)) == 2 and traffic.answers.get("challenger", 0) > before)
     tell(f"the canary answers: {told(arms(api))}; now it breaks ({fault}). Seconds since then:", began)
-    switch.write_text(fault)
+    # Doubled: as much more as 95% of the answers take now, on a machine that may have other things to do.
+    p95 = sorted(traffic.seconds)[int(0.95 * len(traffic.seconds))]
+    switch.write_text(f"slow {p95:.3f}" if fault == "slow" else fault)
     broke, said = time.monotonic(), 0.0
     while len(shares := arms(api)) == 2 and time.monotonic() - broke < PATIENCE:
         if time.monotonic() - said >= 1:
