@@ -53,11 +53,16 @@ def look(store: Store, spec: Spec, name: str, *, now: datetime, rows: Rows | Non
     )
 
 
+ONE_AT_A_TIME = ("canary", "ab_test")
+"""Strategies that decide about one candidate before the next one comes."""
+
+
 def _trying(store: Store, model: str) -> str | None:
     """The candidate for a model's place that takes its steps now; one in probation serves, one that paused waits for a
-    person."""
+    person. Where several are tried at once, or one waits in shadow for a person, the next one is welcome."""
     for deployment in store.read(Deployment, model=model):
-        if deployment.rollout.get("phase") == "steps":
+        rollout = deployment.rollout
+        if rollout.get("phase") == "steps" and rollout.get("kind", "canary") in ONE_AT_A_TIME:
             candidate = store.one(Release, digest=deployment.rollout["release"])
             return f"{candidate.model}@{candidate.number}" if candidate else deployment.rollout["release"][:12]
     return None
