@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import io
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from modelyard import monitor
+from modelyard.monitor import cost, joint, sources
 from modelyard.monitor.decay import apart, judge
 from modelyard.monitor.grouping import group, led, persistent, shared
 from modelyard.monitor.seen import Seen, unknown
@@ -12,6 +18,7 @@ from modelyard.monitor.served import Served
 from modelyard.monitor.software import volume
 from modelyard.records import Audit, Observation, Version
 from modelyard.spec.types import Spec
+from modelyard.stats import joint as stats_joint
 from modelyard.ui.watch import headline, render
 
 START = datetime(2024, 3, 1, tzinfo=UTC)
@@ -96,7 +103,7 @@ def test_an_alarm_says_since_when_in_which_rows_from_which_table_and_what_will_b
     assert "from sales (by dataset.orders)" in why
     assert "90% of what the model leans on" in why
     assert "Estimated effect on roc_auc" in why
-    assert "Trigger refresh acts at once if it pages" in why
+    assert "Trigger refresh (retrain) acts at once if it pages" in why
     assert "at most every 14 days" in why
     about = [each for each in told if "drift" in each.detail["kind"]]
     assert len(about) <= 2, "once as a warning, once as a page"
@@ -131,6 +138,48 @@ def test_an_alarm_that_is_over_is_said_to_be(world, declared):
     ]
     assert len(over) == 1
     assert START + DAY * 10 < over[0].at < START + DAY * 15
+
+
+def test_columns_that_change_together_are_seen_where_each_alone_looks_unchanged():
+    rng = np.random.default_rng(3)
+
+    def table(rows: int, together: float) -> pa.Table:
+        first = rng.normal(size=rows)
+        return pa.table({"a": first, "b": together * first + np.sqrt(1 - together**2) * rng.normal(size=rows)})
+
+    known = pq.read_table(io.BytesIO(joint.sample(table(6_000, 0.9))))
+    usual = joint._usual(known, ["a", "b"])
+    same, broken = (stats_joint.judge(known, table(2_000, share), ["a", "b"]) for share in (0.9, 0.0))
+    assert joint.judge(same, usual, ["a", "b"], "r", START).level == "ok"
+    seen = joint.judge(broken, usual, ["a", "b"], "r", START)
+    assert seen.level == "warn"
+    assert "changed together" in seen.says
+
+
+def test_training_that_takes_ever_longer_is_told():
+    assert cost.judge([10.0] * 6, 3600).level == "ok"
+    assert cost.judge([10.0] * 6 + [16.0], 3600).level == "warn"
+    assert cost.judge([10.0] * 3, 3600).level == "insufficient_data"
+    assert "its limit" in cost.judge([3000.0], 3600).says
+
+
+def test_a_source_without_a_declared_freshness_is_late_by_what_is_usual():
+    def look_at(day: float, age: float) -> Observation:
+        end = START + day * DAY
+        newest = {"sales": {"newest": (end - age * DAY).isoformat()}}
+        return Observation(
+            monitor="m", deployment="api", model="late", kind="stale", start=end - DAY, end=end, level="ok", says="",
+            detail={"sources": newest}, at=end,
+        )  # fmt: skip
+
+    learned = sources.usual([look_at(day, 0.5) for day in range(10)])
+    assert learned == {"sales": DAY / 2}
+    assert sources.usual([look_at(day, 0.5) for day in range(5)]) == {}
+    fresh, late = ({"sales": START - age * DAY} for age in (1.0, 2.0))
+    assert sources.judge({"sales": None}, fresh, START, learned).level == "ok"
+    assert sources.judge({"sales": None}, late, START, learned).level == "warn"
+    assert sources.judge({"sales": DAY}, late, START, learned).level == "page"
+    assert sources.judge({"sales": None}, {}, START, {}).level == "insufficient_data"
 
 
 def test_a_trend_is_dated_and_a_gap_ends_the_series():

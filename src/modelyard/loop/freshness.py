@@ -10,10 +10,10 @@ from modelyard.loop.yard import Yard
 
 
 def newest(yard: Yard) -> dict[str, datetime | None]:
-    """Per source with a declared freshness: the time of its newest visible row, None when it cannot be read."""
+    """Per source that has a time: that of its newest visible row, None when it cannot be read."""
     found: dict[str, datetime | None] = {}
     for name, source in yard.project.spec.sources.items():
-        if source.freshness is None:
+        if source.time is None:
             continue
         try:
             found[name] = data.newest(yard.project, name, as_of=yard.now, cache=yard.store.files / "cache")

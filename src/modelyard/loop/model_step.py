@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from modelyard import models, release, train
+from modelyard import models, monitor, release, train
 from modelyard.clock import cpu_seconds
 from modelyard.digest import canonical, digest
 from modelyard.engines.local import LocalEngine
@@ -263,6 +263,7 @@ def _kept(
         "baseline": store.blobs.put(heuristic.to_json()),
         "reference": store.blobs.put(canonical(profile.to_json())),
         "performance": store.blobs.put(canonical(known.to_json())),
+        "sample": store.blobs.put(monitor.joint_sample(table.select(list(trial.frame.inputs)))),
     }
 
 

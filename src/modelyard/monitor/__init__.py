@@ -1,6 +1,7 @@
 """What is watched of a deployment: drift of its inputs and predictions, quality by labels, faults upstream."""
 
 from modelyard.monitor.figures import by_period, take
+from modelyard.monitor.joint import sample as joint_sample
 from modelyard.monitor.moved import Moved, against_champion, effects, of_deployment, worth
 from modelyard.monitor.observe import observe
 from modelyard.monitor.policy import uses
@@ -12,6 +13,7 @@ __all__ = [
     "against_champion",
     "by_period",
     "effects",
+    "joint_sample",
     "observe",
     "of_deployment",
     "profile_segments",

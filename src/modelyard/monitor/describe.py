@@ -321,12 +321,13 @@ def reaction(spec: Spec, name: str, monitor: Monitor, kind: str) -> str:
             continue
         for waits, windows in _conditions(trigger.when.model_dump(by_alias=True), name):
             if waits == kind:
+                does = " and ".join(str(act) for act in getattr(trigger, "do", ()) if isinstance(act, str)) or "acts"
                 when = (
                     f"when {windows} windows show it"
                     if windows
                     else "at once if it pages, else when 2 of 3 windows show it"
                 )
-                told.append(f"Trigger {trigger_name} acts {when}, at most every {_span(trigger.cooldown)}.")
+                told.append(f"Trigger {trigger_name} ({does}) acts {when}, at most every {_span(trigger.cooldown)}.")
     return " ".join(told) or f"No trigger waits for {kind} of {name}: retrain or roll back by hand, or mend the source."
 
 

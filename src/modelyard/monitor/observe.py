@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from modelyard.errors import NotFound
-from modelyard.monitor import concept, decay, estimate, inputs, message, quality, software, sources
+from modelyard.monitor import concept, cost, decay, estimate, inputs, joint, message, quality, software, sources
 from modelyard.monitor.grouping import group, persistent, shared
 from modelyard.monitor.seen import Seen
 from modelyard.monitor.sources import Newest
@@ -44,14 +44,18 @@ def observe(
         return []
     monitor = shared(spec, monitor)
     judged = quality.look(store, spec, monitor, now)
+    found = inputs.look(store, monitor, now)
+    drift = next((each for each in found if each.kind == "drift"), None)
     seen = [
-        *inputs.look(store, monitor, now),
+        *found,
+        *joint.look(store, name, monitor, now, drift),
         *judged,
         *decay.look(store, name, monitor, now, judged[0] if judged else None),
         *concept.look(store, spec, name, monitor, now),
         *estimate.look(store, monitor, now),
         *software.look(store, monitor, now, simulated=simulated),
-        *sources.look(store, spec, monitor, now, source_times),
+        *cost.look(store, spec, monitor, simulated=simulated),
+        *sources.look(store, spec, name, monitor, now, source_times),
     ]
     before = _before(store, name)
     seen = group(persistent(seen, {kind: [each.raw for each in levels] for kind, levels in before.items()}))

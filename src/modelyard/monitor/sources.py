@@ -2,50 +2,92 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from modelyard.monitor.seen import Seen, unknown
-from modelyard.records import Version
+from modelyard.records import Observation, Version
 from modelyard.spec.types import Monitor, Spec
 from modelyard.store import Store
 
 Newest = Mapping[str, datetime | None]
 
 
+CADENCES, LOOKS = 3, 8
+"""Without a declared freshness: stale after three times the usual age at a look, learned from at least eight looks."""
+HISTORY = timedelta(days=90)
+
+
 def look(
-    store: Store, spec: Spec, monitor: Monitor, now: datetime, source_times: Newest | Callable[[], Newest] | None
+    store: Store,
+    spec: Spec,
+    name: str,
+    monitor: Monitor,
+    now: datetime,
+    source_times: Newest | Callable[[], Newest] | None,
 ) -> list[Seen]:
-    """Stale sources: the newest row is older than the declared freshness. Empty when no source declares one."""
-    declared = {name: source.freshness for name, source in spec.sources.items() if source.freshness is not None}
-    if not monitor.upstream.freshness or not declared:
+    """Stale sources: the newest row is older than declared, or than is usual. Empty when no source has a time."""
+    allowed = {name: source.freshness for name, source in spec.sources.items() if source.time is not None}
+    if not monitor.upstream.freshness or not allowed:
         return []
     given = source_times() if callable(source_times) else source_times
     times = given if given is not None else recorded(store)
-    return [judge(declared, times, now)]
+    learned = usual(store.read(Observation, monitor=name, kind="stale", end__ge=now - HISTORY, order="end"))
+    return [judge(allowed, times, now, learned)]
 
 
-def judge(declared: Mapping[str, timedelta], times: Newest, now: datetime) -> Seen:
-    """Page when a source is stale; insufficient data when the time of one is not known and none is stale."""
-    ages = {name: now - time for name in declared if (time := times.get(name)) is not None}
-    stale = {name: age for name, age in ages.items() if age > declared[name]}
-    detail = {
-        name: {
-            "newest": newest.isoformat() if (newest := times.get(name)) else None,
-            "freshness_seconds": declared[name].total_seconds(),
-        }
-        for name in declared
+def usual(past: Sequence[Observation]) -> dict[str, timedelta]:
+    """Per source the largest age of its newest row that looks usually found (the 90th percentile), once there are
+    enough."""
+    ages: dict[str, list[float]] = {}
+    for each in past:
+        for name, source in each.detail.get("sources", {}).items():
+            if source.get("newest"):
+                ages.setdefault(name, []).append((each.end - datetime.fromisoformat(source["newest"])).total_seconds())
+    return {
+        name: timedelta(seconds=sorted(seconds)[int(0.9 * (len(seconds) - 1))])
+        for name, seconds in ages.items()
+        if len(seconds) >= LOOKS
     }
-    if stale:
-        told = [
-            f"{name}: its newest row is {_told(age)} old, {_told(declared[name])} is allowed"
-            for name, age in stale.items()
-        ]
-        return Seen("stale", "page", "; ".join(told), {"sources": detail, "stale": sorted(stale)})
-    lost = [name for name in declared if name not in ages]
+
+
+def judge(
+    allowed: Mapping[str, timedelta | None],
+    times: Newest,
+    now: datetime,
+    learned: Mapping[str, timedelta] | None = None,
+) -> Seen:
+    """Page when a source is older than declared, warn when it is older than three times what is usual; insufficient data
+    when the time of one that declares it is not known and none is stale."""
+    ages = {name: now - time for name in allowed if (time := times.get(name)) is not None}
+    told, stale, late = [], [], []
+    for name, age in ages.items():
+        limit, known = allowed[name], (learned or {}).get(name)
+        if limit is not None and age > limit:
+            stale.append(name)
+            told.append(f"{name}: its newest row is {_told(age)} old, {_told(limit)} is allowed")
+        elif limit is None and known is not None and age > CADENCES * max(known, timedelta(hours=1)):
+            late.append(name)
+            told.append(f"{name}: its newest row is {_told(age)} old, up to {_told(known)} is usual")
+    detail: dict[str, Any] = {
+        "sources": {name: _detail(allowed[name], times.get(name)) for name in allowed},
+    }
+    if told:
+        return Seen("stale", "page" if stale else "warn", "; ".join(told), {**detail, "stale": sorted(stale + late)})
+    lost = [name for name, limit in allowed.items() if limit is not None and name not in ages]
     if lost:
-        return unknown("stale", f"the newest row of {', '.join(lost)} is not known", sources=detail)
-    return Seen("stale", "ok", f"all {len(declared)} sources are fresh", {"sources": detail})
+        return unknown("stale", f"the newest row of {', '.join(lost)} is not known", **detail)
+    if not ages:
+        return unknown("stale", "no source declares its freshness, and no row's time is known", **detail)
+    return Seen("stale", "ok", f"all {len(ages)} sources are fresh", detail)
+
+
+def _detail(limit: timedelta | None, newest: datetime | None) -> dict[str, Any]:
+    return {
+        "newest": newest.isoformat() if newest else None,
+        "freshness_seconds": limit.total_seconds() if limit else None,
+    }
 
 
 def recorded(store: Store) -> dict[str, datetime | None]:

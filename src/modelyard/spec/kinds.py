@@ -4,6 +4,7 @@ from __future__ import annotations
 
 OBSERVED = (
     "drift",
+    "joint",
     "units",
     "missing",
     "schema",
@@ -14,6 +15,7 @@ OBSERVED = (
     "slices",
     "estimate",
     "software",
+    "cost",
     "volume",
     "stale",
 )

@@ -395,6 +395,7 @@ class Drift(Declared):
     warn: float = Field(default=0.05, gt=0, description="effect size of a warning")
     page: float = Field(default=0.25, gt=0, description="effect size of a page")
     columns: tuple[str, ...] | None = Field(default=None, description="only these inputs; default: all")
+    joint: Flag = Field(default=True, description="whether columns are also looked at together, by a classifier")
 
 
 class Quality(Declared):

@@ -14,7 +14,6 @@ KEYS: dict[str, frozenset[str]] = {
     "deployments.*": frozenset({"slo", "only", "input", "every", "online", "members", "engine", "was"}),
     "deployments.*.log": frozenset({"sample", "retention"}),
     "monitors.*": frozenset({"slo", "only", "kpis"}),
-    "monitors.*.drift": frozenset({"joint"}),
     "triggers.*": frozenset({"only"}),
 }
 

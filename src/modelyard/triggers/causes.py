@@ -67,14 +67,15 @@ class Seen:
 
 
 def observed(observations: Iterable[Observation]) -> Iterator[Seen]:
-    """What observations say of causes, in their order."""
+    """What observations say of causes, in their order; what is a part of another finding is told with that one."""
     for each in observations:
-        if each.level == "insufficient_data":
+        if each.level == "insufficient_data" or each.detail.get("part_of"):
             continue
         kind = TOLD.get(each.kind, each.kind)
         level = each.level if each.level in ("warn", "page") else "ok"
         for subject, here in _subjects(each, level):
-            yield Seen(f"{kind}:{subject}", here, each.says, each.at, each.model, each.monitor)
+            says = each.detail.get("message") or each.says
+            yield Seen(f"{kind}:{subject}", here, says, each.at, each.model, each.monitor)
 
 
 def _subjects(each: Observation, level: Any) -> list[tuple[str, Any]]:

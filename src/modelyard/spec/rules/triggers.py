@@ -14,7 +14,13 @@ from modelyard.spec.triggers import Act, Trigger, When
 _JOINED = ("any", "all", "not")
 _KEYS = (*_JOINED, "schedule", *OBSERVED, "decay", "data", "kpi")
 _FIELDS = {"not": "not_", "schema": "schema_"}
-_SECTIONS = {"missing": "upstream.missing", "duplicates": "upstream.duplicates", "schema": "upstream.schema_"}
+_SECTIONS = {
+    "joint": "drift.joint",
+    "cost": "software",
+    "missing": "upstream.missing",
+    "duplicates": "upstream.duplicates",
+    "schema": "upstream.schema_",
+}
 _SECTIONS |= {"stale": "upstream.freshness", "volume": "upstream.volume", "units": "upstream.units"}
 _OF_QUALITY = ("quality", "decay")
 

@@ -1,0 +1,134 @@
+"""Joint drift: columns that look unchanged one by one and have changed together, by a domain classifier, once a window.
+
+Weeks of a real stream can always be told from the rest of it by somebody who looks at everything: weather comes in
+fronts. So the area under the curve must lie beyond what pieces of the release's own training rows give, and past
+windows. It warns and never pages: what it says needs a person.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from scipy import special
+
+from modelyard.monitor import reference
+from modelyard.monitor.seen import Seen, unknown
+from modelyard.records import Observation, Release
+from modelyard.spec.types import Monitor
+from modelyard.stats import joint
+from modelyard.store import Blobs, Store, predictions
+
+KIND = "joint"
+ROWS = 2_000
+PIECES = 4
+ALPHA = 0.001
+
+
+def look(store: Store, name: str, monitor: Monitor, now: datetime, drift: Seen | None) -> list[Seen]:
+    """Whether the quiet columns changed together; between two looks a window apart the last finding stands."""
+    if not monitor.drift.joint or drift is None:
+        return []
+    release = reference.champion(store, monitor.deployment)
+    if release is None or not release.body.get("sample"):
+        why = "no release serves yet" if release is None else "the release kept no sample of its training rows"
+        return [unknown(KIND, why)]
+    past = store.read(Observation, monitor=name, kind=KIND, end__ge=now - monitor.window * 12, order="end")
+    mine = [each for each in past if each.detail.get("release") == release.digest and "looked" in each.detail]
+    if mine and now - datetime.fromisoformat(mine[-1].detail["looked"]) < monitor.window:
+        last = mine[-1]
+        inner = {
+            part: value for part, value in last.detail.items() if part not in ("raw", "risen", "part_of", "message")
+        }
+        return [Seen(KIND, last.level, last.says, inner)]
+    if drift.level == "insufficient_data":
+        return [unknown(KIND, drift.detail.get("why", drift.says), release=release.digest)]
+    known = _sample(store.blobs, release.body["sample"])
+    columns = _quiet(monitor, known, drift)
+    rows = _rows(store, monitor, release, columns, now)
+    if len(columns) < 2 or min(rows.num_rows, known.num_rows) < joint.FEWEST:
+        why = f"{rows.num_rows} rows and {len(columns)} quiet columns; {joint.FEWEST} rows and 2 columns are needed"
+        return [unknown(KIND, why, release=release.digest)]
+    found = joint.judge(known, rows, columns)
+    if found is None:
+        return [unknown(KIND, "too few distinct rows", release=release.digest)]
+    usual = mine[-1].detail["usual"] if mine else _usual(known, columns)
+    return [judge(found, usual, columns, release.digest, now)]
+
+
+def judge(found: joint.Joint, usual: Sequence[float], columns: Sequence[str], release: str, now: datetime) -> Seen:
+    """Warn when the classifier does better than on pieces of an unchanged world."""
+    limit = _limit(usual)
+    detail: dict[str, Any] = {
+        "release": release,
+        "looked": now.isoformat(),
+        "auc": round(found.auc, 4),
+        "z": round(found.z, 2),
+        "limit": round(limit, 4),
+        "leaning": found.leaning,
+    }
+    if found.auc >= joint.WARN and found.z >= joint.SURE and found.auc > limit:
+        says = (
+            f"{len(columns)} columns that look unchanged one by one have changed together: a classifier tells window "
+            f"from training with an AUC of {found.auc:.2f} (up to {limit:.2f} is usual), most by {', '.join(found.leaning)}"
+        )
+        return Seen(KIND, "warn", says, {**detail, "usual": list(usual)})
+    says = f"{len(columns)} columns together lie within what is usual (AUC {found.auc:.2f})"
+    return Seen(KIND, "ok", says, {**detail, "usual": [*usual, round(found.auc, 4)][-26:]})
+
+
+def sample(table: pa.Table) -> bytes:
+    """What a release keeps of its training rows for this: 2,000 rows of the inputs, evenly apart, as Parquet."""
+    thin = np.linspace(0, table.num_rows - 1, min(table.num_rows, 2 * ROWS)).astype(np.int64)
+    out = io.BytesIO()
+    pq.write_table(table.take(pa.array(thin)), out, compression="zstd")
+    return out.getvalue()
+
+
+@lru_cache(maxsize=8)
+def _sample(blobs: Blobs, digest: str) -> pa.Table:
+    return pq.read_table(io.BytesIO(blobs.get(digest)))
+
+
+def _quiet(monitor: Monitor, known: pa.Table, drift: Seen) -> list[str]:
+    moved = {each["column"] for each in drift.detail.get("columns", ()) if each.get("level") in ("warn", "page")}
+    watched = monitor.drift.columns or known.column_names
+    return [name for name in known.column_names if name in watched and name not in moved]
+
+
+def _rows(store: Store, monitor: Monitor, release: Release, columns: Sequence[str], now: datetime) -> pa.Table:
+    names = [f"in.{name}" for name in columns]
+    start = now - monitor.window
+    rows = predictions.answers(store, monitor.deployment, start=start, end=now, columns=["release", *names])
+    rows = rows.filter(pc.equal(rows["release"], release.digest)).drop_columns(["release"])
+    thin = np.linspace(0, rows.num_rows - 1, min(rows.num_rows, ROWS)).astype(np.int64)
+    return rows.take(pa.array(thin)).rename_columns([name.removeprefix("in.") for name in rows.column_names])
+
+
+def _usual(known: pa.Table, columns: Sequence[str]) -> list[float]:
+    """How well pieces of the training rows, each a stretch of time, are told from the rest."""
+    found = []
+    size = known.num_rows // PIECES
+    for piece in range(PIECES):
+        inside = np.arange(known.num_rows) // max(size, 1) == piece
+        rest, mine = known.filter(pa.array(~inside)), known.filter(pa.array(inside))
+        each = joint.judge(rest, mine, columns)
+        if each is not None:
+            found.append(round(each.auc, 4))
+    return found
+
+
+def _limit(usual: Sequence[float]) -> float:
+    """The prediction interval of the next one; without pieces to go by nothing is usual but chance."""
+    if len(usual) < 3:
+        return joint.WARN
+    values = np.array(usual)
+    t = float(special.stdtrit(len(values) - 1, 1 - ALPHA))
+    return min(float(values.mean() + t * values.std(ddof=1) * np.sqrt(1 + 1 / len(values))), 0.99)
