@@ -46,23 +46,29 @@ def test_a_page_must_show_in_two_of_three_looks_unless_it_is_severe_or_a_fact():
     assert persistent([Seen("stale", "page", "old")], {})[0].level == "page"
 
 
+def parts(*seen):
+    """What is told first, and with it."""
+    return [(first.kind, [each.kind for each in with_it]) for first, with_it in led(group(seen))]
+
+
 def test_one_cause_is_one_message_and_software_has_its_own():
-    seen = [
-        Seen("drift", "warn", "moved"),
-        Seen("missing", "page", "gone"),
-        Seen("quality", "page", "low"),
-        Seen("software", "warn", "slow"),
-        unknown("decay", "young"),
-    ]
-    grouped = group(seen)
-    assert {each.kind: each.detail.get("part_of") for each in grouped if "part_of" in each.detail} == {
-        "drift": "missing",
-        "quality": "missing",
-    }
-    assert [(first.kind, [each.kind for each in parts]) for first, parts in led(grouped)] == [
+    missing, drift = Seen("missing", "page", "gone"), Seen("drift", "warn", "moved")
+    quality, slow = Seen("quality", "page", "low"), Seen("software", "warn", "slow")
+    assert parts(drift, missing, quality, slow, unknown("decay", "young")) == [
         ("missing", ["drift", "quality"]),
         ("software", []),
     ]
+
+
+def test_the_worst_leads_and_of_equals_what_lies_upstream():
+    assert parts(Seen("missing", "warn", ""), Seen("drift", "page", "")) == [("drift", ["missing"])]
+    assert parts(Seen("drift", "page", ""), Seen("units", "page", "")) == [("units", ["drift"])]
+
+
+def test_a_world_that_changed_behind_the_inputs_is_a_cause_of_its_own():
+    seen = [Seen("drift", "warn", ""), Seen("concept", "page", ""), Seen("quality", "page", "")]
+    assert parts(*seen) == [("concept", ["quality"]), ("drift", [])]
+    assert parts(Seen("quality", "page", ""), Seen("slices", "warn", "")) == [("quality", ["slices"])]
 
 
 def test_monitors_of_one_deployment_share_its_budget(declared):

@@ -278,8 +278,8 @@ def _worst(monitor: Monitor, known: Performance, whole: Sums) -> Slice | None:
 
 
 def _slices(monitor: Monitor, release: Release, known: Performance, whole: Sums) -> Seen:
-    """Slices whose loss rose more than that of all rows, beyond what inputs explain: warn by `tolerance`, page by four
-    times as much."""
+    """Slices whose loss rose more than that of all rows, beyond what inputs explain: for information by `tolerance`, a
+    warning by twice, a page by four times as much."""
     rises = _rises(known, whole, sliced(monitor, known))
     detail: dict[str, Any] = {"release": release.digest, "labelled": whole.labelled, "judged": len(rises)}
     if not rises:
@@ -294,7 +294,8 @@ def _slices(monitor: Monitor, release: Release, known: Performance, whole: Sums)
     ]
     if not bad:
         return Seen("slices", "ok", f"none of {len(rises)} slices lost more than the rest", detail)
-    level: Level = "page" if bad[0].rise >= GRAVE * monitor.slices.tolerance else "warn"
+    times = bad[0].rise / monitor.slices.tolerance
+    level: Level = "page" if times >= GRAVE else "warn" if times >= GRAVE / 2 else "info"
     told = ", ".join(f"{each.column} = {each.value} ({each.rise:+.3f} on {each.rows} rows)" for each in bad[:5])
     return Seen("slices", level, f"the mean loss rose more than elsewhere in {told}", detail)
 

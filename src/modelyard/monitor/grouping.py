@@ -15,25 +15,16 @@ from modelyard.records import Level
 from modelyard.spec.types import Monitor, Spec
 from modelyard.stats import severity
 
-ORDER = (
-    "stale",
-    "volume",
-    "schema",
-    "units",
-    "missing",
-    "duplicates",
-    "drift",
-    "joint",
-    "concept",
-    "slices",
-    "calibration",
-    "quality",
-    "estimate",
-    "decay",
+CAUSES: tuple[tuple[str, ...], ...] = (
+    ("stale", "volume", "schema", "units", "missing", "duplicates", "drift", "joint", "estimate"),
+    ("concept", "calibration", "slices", "quality", "decay"),
+    ("software",),
+    ("cost",),
 )
-"""Causes before effects: a table that is late makes values missing, which moves predictions, which costs quality."""
-APART = ("software", "cost")
-"""Kinds that share no cause with the others."""
+"""Kinds that share a cause, causes before effects. What lies upstream: a table that is late makes values missing, which
+moves predictions. What labels say: by construction no change of the inputs explains concept drift."""
+FOLLOWS = ("calibration", "slices", "quality", "decay")
+"""What labels say is a part of a change upstream, unless the world behind the inputs is known to have changed."""
 SURE = ("schema", "stale", "units", "concept", "decay")
 """Kinds that page at once: facts, and tests that bound their own false alarms."""
 PERSISTENT, OF = 2, 3
@@ -67,15 +58,28 @@ def _tempered(seen: Seen, before: Sequence[Level]) -> Seen:
 
 
 def group(seen: Sequence[Seen]) -> list[Seen]:
-    """Each alarm but the first cause's says of what it is a part: `detail["part_of"]` is the kind of that cause."""
-    alarming = [each for each in seen if severity(each.level) >= 2 and each.kind in ORDER]
-    if len(alarming) < 2:
-        return list(seen)
-    first = min(alarming, key=lambda each: ORDER.index(each.kind))
-    follow = {each.kind for each in alarming} - {first.kind}
+    """Each alarm but the first of its cause says of what it is a part: `detail["part_of"]` is the kind of that one.
+
+    First is the worst, and of equals what lies upstream of the others.
+    """
+    alarming = {each.kind: each for each in seen if severity(each.level) >= 2}
+    part_of: dict[str, str] = {}
+    for kinds in _causes(set(alarming)):
+        mine = [alarming[kind] for kind in kinds if kind in alarming]
+        if len(mine) > 1:
+            first = min(mine, key=lambda each: (-severity(each.level), kinds.index(each.kind)))
+            part_of |= {each.kind: first.kind for each in mine if each is not first}
     return [
-        replace(each, detail={**each.detail, "part_of": first.kind}) if each.kind in follow else each for each in seen
+        replace(each, detail={**each.detail, "part_of": part_of[each.kind]}) if each.kind in part_of else each
+        for each in seen
     ]
+
+
+def _causes(alarming: set[str]) -> list[tuple[str, ...]]:
+    upstream, labels, *others = CAUSES
+    if "concept" in alarming or not alarming & set(upstream):
+        return [upstream, labels, *others]
+    return [(*upstream, *FOLLOWS), *others]
 
 
 def led(seen: Sequence[Seen]) -> list[tuple[Seen, list[Seen]]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from modelyard.monitor import reference, segments, served
@@ -22,6 +22,8 @@ KINDS: dict[str, tuple[str, ...]] = {
 """The kinds of observation, and the kinds of finding that each is made of: every one has another cure."""
 SHOWN = 5
 SEVERE, HALF = 4, 0.5
+IDLE = 0.005
+"""A column that makes up less of what the model leans on is idle."""
 WEEK, DAY, HOUR = timedelta(days=7), timedelta(days=1), timedelta(hours=1)
 ALMOST = 1.1
 """A window this factor short of a known width still counts as one: its first or last hours may lack traffic."""
@@ -49,7 +51,9 @@ def look(store: Store, monitor: Monitor, now: datetime) -> list[Seen]:
         name = f"{release.model}@{release.number}"
         why = f"{name} answered for {_days(span)} in the window; what is usual is known of {_days(known.narrowest)}"
         return [unknown(kind, why, rows=window.rows, release=release.digest) for kind in kinds]
-    return judge(monitor, release, known, window, span=span, kinds=kinds)
+    worth = reference.performance(store, release)
+    leaning = worth.importance if worth else None
+    return judge(monitor, release, known, window, span=span, kinds=kinds, leaning=leaning)
 
 
 def _in_whole_weeks(store: Store, monitor: Monitor, release: Release, now: datetime) -> list[segments.Stretch]:
@@ -89,9 +93,16 @@ def _days(span: timedelta) -> str:
 
 
 def judge(
-    monitor: Monitor, release: Release, known: Profile, window: Profile, *, span: timedelta, kinds: Sequence[str]
+    monitor: Monitor,
+    release: Release,
+    known: Profile,
+    window: Profile,
+    *,
+    span: timedelta,
+    kinds: Sequence[str],
+    leaning: Mapping[str, float] | None = None,
 ) -> list[Seen]:
-    """One thing seen per kind, from the comparison of all columns."""
+    """One thing seen per kind, from the comparison of all columns. `leaning`: how much the model leans on each."""
     watched = known if monitor.drift.columns is None else known.only((*monitor.drift.columns, segments.PREDICTION))
     results = compare(
         watched,
@@ -106,7 +117,7 @@ def judge(
     if not judged:
         why = f"the training rows of {release.model}@{release.number} are too few ({known.rows})"
         return [unknown(kind, why, rows=window.rows, release=release.digest) for kind in kinds]
-    return [_seen(kind, release, window, judged, monitor.drift.page) for kind in kinds]
+    return [_seen(kind, release, window, judged, monitor.drift.page, leaning) for kind in kinds]
 
 
 def alpha(monitor: Monitor, columns: int) -> float:
@@ -132,8 +143,15 @@ def _declared(monitor: Monitor, kind: str) -> bool:
     }[kind]
 
 
-def _seen(kind: str, release: Release, window: Profile, results: list[ColumnResult], page: float) -> Seen:
-    levels = {result.column: _level(kind, result) for result in results}
+def _seen(
+    kind: str,
+    release: Release,
+    window: Profile,
+    results: list[ColumnResult],
+    page: float,
+    leaning: Mapping[str, float] | None,
+) -> Seen:
+    levels = {result.column: _level(kind, result, leaning) for result in results}
     moved = [result for result in results if levels[result.column] != "ok"]
     moved.sort(key=lambda result: (-severity(levels[result.column]), -(result.psi or 0.0)))
     worst = levels[moved[0].column] if moved else "ok"
@@ -156,9 +174,14 @@ def _severe(result: ColumnResult, page: float) -> bool:
     return (result.psi or 0.0) >= SEVERE * page or max(effects.values(), default=0.0) >= HALF
 
 
-def _level(kind: str, result: ColumnResult) -> Verdict:
+def _level(kind: str, result: ColumnResult, leaning: Mapping[str, float] | None) -> Verdict:
+    """The worst of a column's findings of one kind; a column that the model does not lean on is for information."""
+    if kind == "units" and result.column == segments.PREDICTION:
+        return "ok"  # what a model answers has no unit that somebody could change
     found: list[Verdict] = [result.levels.get(each, "ok") for each in KINDS[kind]]
-    return max(found, key=severity)
+    level = max(found, key=severity)
+    idle = leaning and result.column != segments.PREDICTION and leaning.get(result.column, 0.0) < IDLE
+    return "info" if idle and kind in ("drift", "missing") and severity(level) > 1 else level
 
 
 def _says(kind: str, alarming: list[ColumnResult], columns: int) -> str:
