@@ -236,6 +236,9 @@ class TestGate:
         declare(yard, content=DAYS + "1,2024-01-05,z\n")
         with pytest.raises(CheckFailed, match=r"unique\(id\): 2 of 4 rows .* share id"):
             yard.build("kept")
+        declare(yard, content=DAYS + ",2024-01-05,z\n")
+        with pytest.raises(CheckFailed, match=r"not_null\(id\): id is missing in 1 of 4 rows"):
+            yard.build("kept")
 
 
 class TestFunctions:

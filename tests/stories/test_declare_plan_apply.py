@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 from shop_project import Shop
+
+from modelyard.api.context import Context
+from modelyard.clock import SimulatedClock
+from modelyard.loop.tick import tick
+from modelyard.serve import Gateway
+from modelyard.store.predictions import window
 
 
 def test_before_the_first_apply_plan_and_status_create_nothing(make_shop: Callable[..., Shop]) -> None:
@@ -59,6 +66,44 @@ def test_a_model_that_fails_its_check_is_not_released(shop: Shop) -> None:
     assert said.code == 1 and "0.99" in said.out
     assert len(shop.yard("release", "list", "--json").json["releases"]) == 1
     assert shop.yard("plan", "--json", "--as-of", "2024-03-20").json["changes"] == []
+
+
+def test_new_data_that_cannot_be_taken_in_is_told_once_until_it_can_be_again(shop: Shop) -> None:
+    good = (shop.directory / "data/visits.csv").read_text()
+    (shop.directory / "data/visits.csv").write_text(good.replace(",bought", ",purchased", 1))
+    for _ in range(2):
+        said = shop.yard("apply", "--yes", "--as-of", "2024-03-21")
+        assert said.code == 1 and "bought" in said.out
+    (shop.directory / "data/visits.csv").write_text(good)
+    assert shop.yard("apply", "--yes", "--as-of", "2024-03-21").code == 0
+    told = [
+        e["action"] for e in shop.yard("audit", "list", "--json").json["entries"] if e["action"].startswith("table.")
+    ]
+    assert told == ["table.failed", "table.mended"]
+
+
+def test_a_label_that_becomes_known_by_time_alone_is_taken(shop: Shop) -> None:
+    clock = SimulatedClock(datetime(2024, 3, 25, 12, tzinfo=UTC))
+    context = Context(shop.directory, str(shop.directory / ".yard"), actor="test", clock=clock)
+    project, store = context.known()
+    yard = context.yard(project, store)
+
+    def turn() -> int:
+        with store.lease("loop") as held:
+            tick(yard, held)
+        log = window(store, "buys-api", start=clock.now() - timedelta(days=9), end=clock.now(), columns=["role"])
+        return len(log) - log["label"].null_count
+
+    turn()
+    gateway = Gateway(store, clock=clock)
+    gateway.refresh()
+    row = {"visit": "v3360", "device": "phone", "pages": 6, "minutes": 4.0}  # of the same morning
+    gateway.predict("buys-api", rows=[row])
+    gateway.close()
+    clock.set(datetime(2024, 3, 25, 13, tzinfo=UTC))
+    assert turn() == 0
+    clock.set(datetime(2024, 3, 26, 13, tzinfo=UTC))
+    assert turn() == 1
 
 
 def test_a_frozen_plan_is_refused_when_its_ground_has_moved(shop: Shop) -> None:

@@ -48,7 +48,7 @@ def _decide(context: Context, ref: str, decision: str, role: str | None, reason:
         decided = release.approve(store, ref, actor=context.actor, role=role, reason=reason, rule=rule)
     else:
         decided = release.reject(store, ref, actor=context.actor, role=role, reason=reason, rule=rule)
-    with store.lease(applying.LEASE, wait=applying.PATIENCE) as held:
+    with store.lease(applying.LEASE, wait=applying.PATIENCE, tell=context.progress) as held:
         applying.roll_out(context.yard(project, store), held)
     return {"name": f"{decided.model}@{decided.number}", "digest": decided.digest, "state": decided.state}
 
@@ -112,6 +112,6 @@ def _home_alone(context: Context) -> Store:
 def monitor_run(context: Context) -> Json:
     """Let every monitor look now, whether due or not, and say what it saw."""
     project, store = context.known()
-    with store.lease(applying.LEASE, wait=applying.PATIENCE) as held:
+    with store.lease(applying.LEASE, wait=applying.PATIENCE, tell=context.progress) as held:
         look(context.yard(project, store), held)
     return monitor_show(context)

@@ -64,8 +64,8 @@ class Finding:
 
 
 def examine(table: Checked, checks: Sequence[DataCheck], *, key: tuple[str, ...] = ()) -> list[Finding]:
-    """Every finding on `table`: of the declared `checks`, and of two that go without saying: there are rows, and no two
-    of them share the declared `key`."""
+    """Every finding on `table`: of the declared `checks`, and of those that go without saying: there are rows, each has
+    its declared `key`, and no two share it."""
     return [_judged(table, check) for check in (*_implied(checks, key), *checks)]
 
 
@@ -85,6 +85,8 @@ def _implied(checks: Sequence[DataCheck], key: tuple[str, ...]) -> list[DataChec
         implied.append(DataCheck.model_validate({"row_count": {"min": 1}}))
     if key and not any(check.unique and set(check.unique) == set(key) for check in checks):
         implied.append(DataCheck.model_validate({"unique": key}))
+    if key and not any(check.not_null and set(check.not_null) >= set(key) for check in checks):
+        implied.append(DataCheck.model_validate({"not_null": key}))
     return implied
 
 

@@ -14,8 +14,8 @@ from typing import Any, Literal, assert_never
 
 from modelyard import data, release, serve
 from modelyard.digest import digest
-from modelyard.errors import Refused, StalePlan, YardError
-from modelyard.loop import upstream
+from modelyard.errors import CheckFailed, InputError, Refused, StalePlan, UserCodeError, YardError
+from modelyard.loop import faults, upstream
 from modelyard.loop.fitting import check_inputs
 from modelyard.loop.ground import latest_declaration, latest_versions, survey
 from modelyard.loop.model_step import build_model, judge_again
@@ -93,7 +93,7 @@ def apply(yard: Yard, *, as_of: datetime | None = None, frozen: dict[str, Any] |
     `frozen` is a plan made earlier: refused with StalePlan when its ground has moved.
     """
     as_of = as_of or yard.now
-    with yard.store.lease(LEASE, wait=PATIENCE) as held:
+    with yard.store.lease(LEASE, wait=PATIENCE, tell=yard.progress) as held:
         plan, parts = survey(yard.project, yard.store, as_of=as_of)
         if frozen is not None and frozen.get("digest") != plan.digest:
             raise StalePlan(
@@ -164,16 +164,21 @@ def build_table(work: Work, entity: str) -> str:
     build = data.build_dataset if kind == "dataset" else data.build_view
     before = latest_versions(yard.store).get(entity)
     yard.progress(f"~building {entity}")
-    version = build(
-        yard.store,
-        yard.project,
-        name,
-        as_of=work.as_of,
-        fingerprint=digest(work.parts[entity]),
-        actor=yard.actor,
-        engine=yard.engine,
-        fence=work.held,
-    )
+    try:
+        version = build(
+            yard.store,
+            yard.project,
+            name,
+            as_of=work.as_of,
+            fingerprint=digest(work.parts[entity]),
+            actor=yard.actor,
+            engine=yard.engine,
+            fence=work.held,
+        )
+    except (InputError, CheckFailed, UserCodeError) as error:
+        faults.failed(yard, entity, str(error), work.held)
+        raise
+    faults.mended(yard, entity, work.held)
     work.fresh.add(entity)
     rows = version.body["rows"]
     if before is not None and before.digest == version.digest:

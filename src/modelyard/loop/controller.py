@@ -28,16 +28,27 @@ def run(store: Store, stop: threading.Event, *, every: float, progress: Callable
 
 
 def _turn_until(store: Store, stop: threading.Event, every: float, progress: Callable[[str], None]) -> None:
+    """Turn after turn; what goes wrong in the same way in each is told once."""
+    before: set[str] = set()
+    now: set[str] = set()
+
+    def tell(message: str) -> None:
+        now.add(message)
+        if message not in before:
+            progress(message)
+
     while not stop.is_set():
         try:
             with store.lease(LEASE, wait=0) as held:
                 project = applied_project(store)
                 if project is not None:
-                    tick(Yard(project, store, ACTOR, progress=progress), held)
+                    tick(Yard(project, store, ACTOR, progress=tell), held)
         except LeaseLost:
             pass
         except YardError as error:
-            progress(f"controller: {error}")
+            tell(str(error))
+        before = set(now)
+        now.clear()
         stop.wait(every)
 
 

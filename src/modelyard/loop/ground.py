@@ -8,7 +8,7 @@ from modelyard.plan import Plan, Recorded, make
 from modelyard.records import Alias, Declaration, Deployment, Release, Request, Version
 from modelyard.spec import Project
 from modelyard.spec.fingerprints import fingerprints
-from modelyard.spec.sources import stat
+from modelyard.spec.sources import digests
 from modelyard.store import Store
 
 
@@ -18,7 +18,7 @@ def survey(project: Project, store: Store | None, *, as_of: datetime) -> tuple[P
     Without a store nothing is recorded yet, and everything is new.
     """
     parts = fingerprints(project)
-    sources = {name: stat(project.data, source).digest for name, source in project.spec.sources.items()}
+    sources = digests(project.data, project.spec.sources)
     return make(project.spec, parts, sources, recorded(store), as_of), parts
 
 

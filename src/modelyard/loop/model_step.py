@@ -236,11 +236,11 @@ def _kept(
     # By the form that will serve: the compiled one where it was kept, which takes a quarter of the time.
     given = answers(models.load(released.directory, signature=trial.signature), table, trial.model.train)
     unseen = cut_model.predict(trial.test)
+    own = given[np.searchsorted(trial.rows, trial.cut.test)]
     if released is not cut:
-        test = np.searchsorted(trial.rows, trial.cut.test)
-        given = reference.as_unseen(given, given[test], unseen)
+        given = reference.as_unseen(given, own, unseen)
     profile = reference.profile(
-        table, given, trial.frame.inputs, trial.frame.time, trial.signature["classes"], (trial.test, unseen)
+        table, given, trial.frame.inputs, trial.frame.time, trial.signature["classes"], (trial.test, unseen), own
     )
     seen = trial.table(trial.cut.train[-worth.SEEN :])
     known = worth.performance(

@@ -17,22 +17,24 @@ from modelyard.plan import BuildDataset, BuildView
 from modelyard.records import Deployment, Mark
 from modelyard.serve import Labels
 from modelyard.serve.keys import of_columns
-from modelyard.spec.sources import stat
+from modelyard.spec.sources import digests
 from modelyard.store import Held
 from modelyard.store.predictions import window
 
 MARK = "sources"
 LABELS_REACH_BACK = timedelta(days=400)
+AGAIN = timedelta(minutes=10)
+"""How often to look when no file has changed: rows and labels may become known by time alone."""
 
 
 def refresh(yard: Yard, held: Held) -> None:
-    """When the sources' files have changed since the last look, append their rows and take the labels among them.
+    """When the sources' files have changed, or some time has passed, append new rows and take the labels among them.
 
     A file that fails its checks leaves the last good version standing, and is looked at again when it changes.
     """
-    seen = digest({name: stat(yard.project.data, source).digest for name, source in yard.project.spec.sources.items()})
+    seen = digest(digests(yard.project.data, yard.project.spec.sources))
     mark = yard.store.one(Mark, name=MARK)
-    if mark is not None and mark.value["digest"] == seen:
+    if mark is not None and mark.value["digest"] == seen and yard.now - mark.at < AGAIN:
         return
     plan, parts = survey(yard.project, yard.store, as_of=yard.now)
     work = applying.Work(yard, parts, yard.now, held)

@@ -29,7 +29,7 @@ from modelyard.records import Mark, Release
 from modelyard.serve import Gateway, discard
 from modelyard.spec import Project
 from modelyard.spec.fingerprints import fingerprints
-from modelyard.spec.sources import stat
+from modelyard.spec.sources import digests
 from modelyard.store import Store, open_store
 
 ENV = "simulation"
@@ -47,7 +47,7 @@ class Question:
 
     def identity(self) -> str:
         """A digest of everything that the answer depends on."""
-        sources = {name: stat(self.project.data, source).digest for name, source in self.project.spec.sources.items()}
+        sources = digests(self.project.data, self.project.spec.sources)
         return digest(
             {
                 "modelyard": __version__,

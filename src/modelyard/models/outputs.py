@@ -68,7 +68,10 @@ def checked(answer: Any, rows: int, signature: dict[str, Any]) -> np.ndarray:
     if values.shape != shape:
         raise ModelOutputError(f"the model gave the shape {values.shape} where {shape} was expected")
     if not np.isfinite(values).all():
-        raise ModelOutputError(f"{int((~np.isfinite(values)).sum())} answers of the model are not finite")
+        raise ModelOutputError(
+            f"{int((~np.isfinite(values)).sum())} of {values.size} answers of the model are no finite number",
+            hint="Look at what it does with missing or extreme inputs.",
+        )
     return values if signature["task"] == "regression" else _probabilities(values)
 
 

@@ -185,6 +185,8 @@ def main(directory: str) -> None:
             return
         try:
             send(_OK, _to_bytes(_as_table(model.predict(_from_bytes(question)))))
+        except ModelOutputError as error:
+            send(_OUTPUT_ERROR, str(error).encode())
         except Exception as error:  # likewise: the project's code may raise anything
             send(_OUTPUT_ERROR, f"{type(error).__name__}: {error}".encode())
 

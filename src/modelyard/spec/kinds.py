@@ -24,9 +24,18 @@ OBSERVED = (
 FORECAST = "decay"
 """What monitors foresee."""
 
-EVENTS = ("rollback", "rollout_paused", "refused", "training_failed", "approval", "trigger", "trigger_failed")
+EVENTS = (
+    "rollback",
+    "rollout_paused",
+    "refused",
+    "training_failed",
+    "data_failed",
+    "approval",
+    "trigger",
+    "trigger_failed",
+)
 """What happens and must be known: a release was taken back, a rollout waits for a person, a candidate did not pass, training
-failed, a release waits for approval, a trigger was declared to tell, what a trigger asked for failed."""
+failed, new data could not be taken in, a release waits for approval, a trigger was declared to tell, what a trigger asked for failed."""
 
 TOLD = {"stale": "stale_source"}
 """Observations whose alert has a name of its own."""

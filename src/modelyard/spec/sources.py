@@ -54,6 +54,18 @@ def stat(data_dir: Path | str, source: Source, env: Mapping[str, str] | None = N
     return Files(files, digest(named))
 
 
+def digests(data_dir: Path | str, sources: Mapping[str, Source]) -> dict[str, str]:
+    """The state of every source's files. DataError names the source that has none."""
+    found = {}
+    for name, source in sources.items():
+        try:
+            found[name] = stat(data_dir, source).digest
+        except DataError as error:
+            error.where = f"source {name}"
+            raise
+    return found
+
+
 def _matches(pattern: str) -> list[str]:
     return [pattern] if os.path.exists(pattern) else glob.glob(pattern, recursive=True)
 

@@ -14,7 +14,7 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from modelyard.store.store import Store
 
 _POLL_SECONDS = 0.05
+_WORD_SECONDS = 30.0
 _NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 _PAST = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -56,11 +57,48 @@ class Held:
 
 
 @contextmanager
-def hold(store: Store, name: str, *, ttl: float, wait: float) -> Iterator[Held]:
-    """Take the lease, keep it renewed within the block, give it back at the end. LeaseLost when others keep it."""
+def hold(
+    store: Store, name: str, *, ttl: float, wait: float, tell: Callable[[str], None] | None = None
+) -> Iterator[Held]:
+    """Take the lease, keep it renewed within the block, give it back at the end. LeaseLost when others keep it.
+
+    `tell` hears at once, and then twice a minute, for whom this waits.
+    """
     way = _by_file if store.database.dialect == "sqlite" else _by_row
-    with way(store, name, ttl, time.monotonic() + wait) as held:
+    with way(store, name, ttl, _Queue(store, name, wait, tell)) as held:
         yield held
+
+
+class _Queue:
+    """Waits for a lease that others hold, with patience of `wait` seconds."""
+
+    def __init__(self, store: Store, name: str, wait: float, tell: Callable[[str], None] | None) -> None:
+        self._store, self._name, self._tell = store, name, tell
+        self._started = time.monotonic()
+        self._until = self._started + wait
+        self._next_word = self._started
+
+    def pause(self) -> None:
+        """Wait a little, unless the patience is at its end."""
+        now = time.monotonic()
+        if now >= self._until:
+            raise LeaseLost(
+                f"{self._other()} is working on it.",
+                where=f"lease {self._name}",
+                hint="Try again when that has ended.",
+            )
+        if self._tell is not None and now >= self._next_word:
+            self._tell(f"waiting for {self._other()} ({now - self._started:.0f} s so far; Ctrl-C gives up)")
+            self._next_word = now + _WORD_SECONDS
+        time.sleep(min(self._until - now, _POLL_SECONDS))
+
+    def _other(self) -> str:
+        """Who holds it, as far as is known."""
+        holder = self._store.one(Lease, name=self._name)
+        if holder is None:
+            return "somebody else"
+        machine, process, _ = holder.holder.rsplit(":", 2)
+        return f"process {process} on {machine}"
 
 
 def check(connection: sa.Connection, scope: tuple[str, str], held: Held) -> None:
@@ -72,23 +110,23 @@ def check(connection: sa.Connection, scope: tuple[str, str], held: Held) -> None
 
 
 @contextmanager
-def _by_file(store: Store, name: str, _ttl: float, until: float) -> Iterator[Held]:
+def _by_file(store: Store, name: str, _ttl: float, queue: _Queue) -> Iterator[Held]:
     """A lock on a file of this machine, and the next token."""
     path = _lock_path(store, name)
     durable.make_directory(path.parent)
     with path.open("a") as file:
         while not _locked(file.fileno()):
-            _pause(name, until)
+            queue.pause()
         holder = _holder()
         yield Held(name, _next_token(store, name, holder), holder)
 
 
 @contextmanager
-def _by_row(store: Store, name: str, ttl: float, until: float) -> Iterator[Held]:
+def _by_row(store: Store, name: str, ttl: float, queue: _Queue) -> Iterator[Held]:
     """A row whose expiry passes unless it is renewed."""
     holder = _holder()
     while (held := _take(store, name, holder, ttl)) is None:
-        _pause(name, until)
+        queue.pause()
     done = threading.Event()
     renewal = threading.Thread(target=_renew, args=(store, held, ttl, done), name=f"lease {name}", daemon=True)
     renewal.start()
@@ -98,14 +136,6 @@ def _by_row(store: Store, name: str, ttl: float, until: float) -> Iterator[Held]
         done.set()
         renewal.join()
         _give_back(store, held)
-
-
-def _pause(name: str, until: float) -> None:
-    """Wait a little, unless the patience is at its end."""
-    left = until - time.monotonic()
-    if left <= 0:
-        raise LeaseLost("somebody else is working on it.", where=f"lease {name}", hint="Try again when that has ended.")
-    time.sleep(min(left, _POLL_SECONDS))
 
 
 def _lock_path(store: Store, name: str) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -126,15 +126,18 @@ class Store:
                 detail=transaction.detail,
             )
 
-    def lease(self, name: str, *, ttl: float = 15.0, wait: float = 0.0) -> AbstractContextManager[Held]:
+    def lease(
+        self, name: str, *, ttl: float = 15.0, wait: float = 0.0, tell: Callable[[str], None] | None = None
+    ) -> AbstractContextManager[Held]:
         """The right to work on `name` alone, held within the block; LeaseLost when it is not to be had in `wait` seconds.
 
+        While it waits, `tell` hears who holds it.
         Pass what it gives as `fence` to transactions: its token grows with each holder, so that one who slept is refused.
         On SQLite it ends with its process, on PostgreSQL `ttl` seconds after the holder's last sign of life.
         """
         if getattr(self._writing, "now", False):
             raise RuntimeError("a lease is taken before a transaction, not within")
-        return lease.hold(self, name, ttl=ttl, wait=wait)
+        return lease.hold(self, name, ttl=ttl, wait=wait, tell=tell)
 
     def table(self, name: str) -> Table:
         """The Delta table `name` ("datasets/departures") of this project and environment; it need not exist yet."""

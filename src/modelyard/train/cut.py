@@ -152,6 +152,8 @@ def _enough(rows: np.ndarray, table: pa.Table, left_out: Mapping[str, int], matu
     raise DataError(
         f"only {len(rows)} of {len(table):,} rows can be trained on" + (f" ({reasons})" if reasons else ""),
         hint=f"Labels count as mature after {timedelta(seconds=round(mature))}: widen `window`, or set `split.mature`."
+        if reasons and round(mature)
+        else "Look at the target, or widen `window`."
         if reasons
         else "Give it more data, or widen `window`.",
     )

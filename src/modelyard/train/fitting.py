@@ -150,7 +150,9 @@ def fit_each(
     kept = store.blobs.put(said)
     result = job.result(directory)
     if ended.reason or result is None or "fits" not in result:
-        raise _failure(ended.reason, result, code.function, limits, said.decode(errors="replace"))
+        failure = _failure(ended.reason, result, code.function, limits, said.decode(errors="replace"))
+        failure.hint = failure.hint or _about_inputs(table, signature)
+        raise failure
     return {
         name: Fitted(
             store.blobs.put_tree(directory / f"model-{name}"), each["manifest"], kept, each["seconds"],
@@ -175,6 +177,15 @@ def answers(model: Model, table: pa.Table, function: str) -> np.ndarray:
         says = f"the fitted model cannot answer for its own rows: {type(error).__name__}: {error}"
         hint = "Columns that `fit` makes or changes must be made in a step of the model: a scikit-learn Pipeline."
         raise UserCodeError(says[:_TAIL], where=function, hint=hint) from error
+
+
+def _about_inputs(table: pa.Table, signature: Mapping[str, Any]) -> str | None:
+    """What many functions stumble over: inputs without any value."""
+    names = [item["name"] for item in signature["inputs"]]
+    empty = [name for name in names if table.column(name).null_count == len(table)]
+    if not empty:
+        return None
+    return f"No row has a value of the input {', '.join(map(repr, empty[:5]))}: exclude it, or mend its source."
 
 
 def _failure(reason: str, result: dict[str, Any] | None, function: str, limits: Limits, log: str) -> UserCodeError:

@@ -18,6 +18,7 @@ from modelyard.stats.profile import Profile
 PREDICTION = "prediction"
 _QUANTILES = np.linspace(0, 1, 201)
 _SAME = 0.01
+_ALIKE = 0.25
 
 
 def profile(
@@ -27,11 +28,14 @@ def profile(
     time: str | None,
     classes: Sequence[Any] | None,
     unseen: tuple[pa.Table, np.ndarray] | None = None,
+    seen: np.ndarray | None = None,
 ) -> Profile:
     """The profile of the inputs and `prediction`; of several classes that is the likeliest one, as text.
 
     `unseen`: rows and what a model that had not seen them answered. Such answers wander more from week to week than
-    those on rows learnt by heart, so their windows say how much is usual.
+    those on rows learnt by heart, so their windows say how much is usual. `seen`: what the released model answers for
+    the same rows. Where many rows get one answer (a leaf, a shop), the next fit gives them another close by, which may
+    be across the edge of a bin: as long as the two models hardly differ, what either says is usual.
     """
     times = table.column(time) if time else None
     watched = table.select(list(inputs)).append_column(PREDICTION, _column(answers, classes))
@@ -39,7 +43,24 @@ def profile(
     if unseen is None or time is None:
         return known
     rows, given = unseen
-    return known.learn(PREDICTION, _column(given, classes), rows.column(time))
+    known = known.learn(PREDICTION, _column(given, classes), rows.column(time))
+    if seen is None or not alike(seen, given):
+        return known
+    return known.learn(PREDICTION, _column(seen, classes), rows.column(time))
+
+
+def alike(seen: np.ndarray, unseen: np.ndarray) -> bool:
+    """Whether two models' answers for the same rows lie close together as a whole: by a quarter of their spread.
+
+    >>> flat = np.repeat([10.0, 15.0, 30.0], 100)
+    >>> alike(flat + 0.5, flat), alike(flat * 3, flat)
+    (True, False)
+    """
+    if seen.ndim != 1 or not len(seen):
+        return False
+    low, high = np.quantile(unseen, (0.25, 0.75))
+    spread = min(float(unseen.std()), float(high - low) / 1.349) or float(unseen.std())
+    return bool(np.abs(np.sort(seen) - np.sort(unseen)).mean() <= _ALIKE * spread)
 
 
 def _column(answers: np.ndarray, classes: Sequence[Any] | None) -> pa.Array:
