@@ -18,7 +18,7 @@ from modelyard.stats.profile import Profile
 PREDICTION = "prediction"
 _QUANTILES = np.linspace(0, 1, 201)
 _SAME = 0.01
-_ALIKE = 0.25
+_ALIKE = 0.5
 
 
 def profile(
@@ -50,7 +50,7 @@ def profile(
 
 
 def alike(seen: np.ndarray, unseen: np.ndarray) -> bool:
-    """Whether two models' answers for the same rows lie close together as a whole: by a quarter of their spread.
+    """Whether two models' answers for the same rows lie close together as a whole: by half of their spread.
 
     >>> flat = np.repeat([10.0, 15.0, 30.0], 100)
     >>> alike(flat + 0.5, flat), alike(flat * 3, flat)
