@@ -88,7 +88,9 @@ def loop(place: Path, quick: bool) -> tuple[bool | None, str]:
         keep = crew.gateways()[1]
         waits = []
         for _ in range(3 if quick else 5):
-            victim = next(each for each in crew.gateways() if each != keep)
+            victim = next((each for each in crew.gateways() if each != keep), None)
+            if victim is None:
+                return False, f"not back: {waits}; {crew.said()}"
             os.kill(victim, signal.SIGKILL)
             began = time.monotonic()
             while True:

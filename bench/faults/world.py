@@ -134,11 +134,12 @@ class World:
         process = subprocess.Popen(command, stdout=log, stderr=log)
         try:
             ready(port)
-            crew = Crew(process, port)
-            deadline = time.monotonic() + 60
+            crew = Crew(process, port, self.place / "up.log")
+            deadline = time.monotonic() + 120
             while len(crew.gateways()) < workers and time.monotonic() < deadline:
                 time.sleep(0.1)
-            time.sleep(3)
+            while "Ctrl-C ends" not in crew.log.read_text() and time.monotonic() < deadline:
+                time.sleep(0.1)
             yield crew
         finally:
             process.send_signal(signal.SIGTERM)
@@ -165,6 +166,11 @@ class Crew:
 
     process: subprocess.Popen[bytes]
     port: int
+    log: Path
+
+    def said(self) -> str:
+        """What it said last."""
+        return " / ".join(self.log.read_text().splitlines()[-12:])
 
     def gateways(self) -> list[int]:
         """Its gateway workers."""

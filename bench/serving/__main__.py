@@ -34,7 +34,7 @@ from problem import MODELS, prepare
 
 CELLS = {"1 row, c=1": (1, 1), "1 row, c=64": (1, 64), "256 rows, c=16": (256, 16)}
 PORT = 18_700
-PATIENCE = 90.0
+PATIENCE = 180.0
 
 
 @contextmanager
