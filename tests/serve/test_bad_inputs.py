@@ -13,7 +13,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from modelyard.serve import app
+from modelyard.serve import app, batch
+from modelyard.serve.batch import Asked
+from modelyard.serve.layout import Layout
+
+from .conftest import CHAMPION, SIGNATURE, Formula
 
 PREDICT, FEEDBACK = "/deployments/late-api/predict", "/deployments/late-api/feedback"
 JSON = {"content-type": "application/json"}
@@ -114,6 +118,19 @@ def test_bad_bodies(client, status, code, body):
     said(client.post(body), status, code)
 
 
+def test_none_of_them_is_taken_for_an_ordinary_request(yard):
+    """What is answered in batches, the short way, passes no check here: so nothing bad may pass there."""
+    inputs = [each for each in SIGNATURE["inputs"] if each["type"] not in ("timestamp", "date")]
+    yard.serve(CHAMPION, Formula(SIGNATURE | {"inputs": inputs}))
+    yard.deploy(inputs={"temp": {"min": -50, "max": 60}}, max_rows=100)
+    deployed = yard.gateway().deployed("late-api")
+    bodies = [body for _, _, each in BODIES.values() for body in each.values()]
+    asked = [Asked(body, None, 0.0) for body in (one(dest="SEA", night=True), *bodies)]
+    layout = Layout.of(deployed.board)
+    batch.run(batch.Batch(deployed.board, layout, yard.clock, deployed.spool, deployed.ledger, asked))
+    assert [each.answer is not None for each in asked] == [True] + [False] * len(bodies)
+
+
 HEADS = {
     "Content-Encoding": (415, "unsupported_encoding", [
         {"headers": {**JSON, "content-encoding": "gzip"}, "content": gzip.compress(one())},
@@ -211,13 +228,13 @@ def test_a_chunked_body_is_cut_off_at_the_limit_and_a_slow_one_in_time(client):
     ("fault", "status", "code"), [("nan_at", 502, "model_output_invalid"), ("raises_at", 500, "model_failed")]
 )
 def test_a_model_output_that_is_none(yard, client, fault, status, code):
-    setattr(yard.releases["a" * 64].model, fault, 1.0)
+    setattr(yard.releases[CHAMPION].model, fault, 1.0)
     said(client.post(one()), status, code)
 
 
 def test_a_model_that_fails_on_what_it_never_saw_is_no_fault_of_the_gateway(yard, client):
     """The policy let the value pass; the model could not take it: so it is the request that is refused."""
-    yard.releases["a" * 64].model.raises_at = 55.0
+    yard.releases[CHAMPION].model.raises_at = 55.0
     problem = said(client.post(one(temp=55.0)), 422, "out_of_range")
     assert [each["pointer"] for each in problem["errors"]] == ["/rows/0/temp"]
 
