@@ -1,8 +1,11 @@
 """P-values are uniform where nothing changed, and the effect size is centred on nothing."""
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
+from modelyard.stats import Profile
+from modelyard.stats.checks import Limits, column_findings
 from modelyard.stats.significance import chi_squared, discoveries, proportions, psi
 
 
@@ -36,3 +39,26 @@ def test_psi_is_debiased():
 def test_false_discoveries_are_rare():
     rng = np.random.default_rng(4)
     assert np.mean([discoveries(rng.random(60), 0.01).any() for _ in range(3_000)]) <= 0.02
+
+
+def test_every_check_of_an_unchanged_window_keeps_its_level():
+    rng = np.random.default_rng(5)
+
+    def rows(n):
+        columns = {"smooth": rng.normal(size=n), "count": rng.poisson(3, n), "kind": rng.choice(list("abcd"), n)}
+        columns["holes"] = pa.array(rng.exponential(size=n), mask=rng.random(n) < 0.05)
+        columns["many"] = rng.zipf(1.8, n).astype(str)
+        return pa.table(columns)
+
+    reference = Profile.of(rows(20_000))
+    limits = Limits(warn=0.05, page=0.25, alpha=1e-3, span=None)
+    p: dict[str, list[float]] = {}
+    for _ in range(120):
+        window = Profile.of(rows(1_000), reference)
+        for name, column in reference.columns.items():
+            for found in column_findings(column, window.columns[name].tally, limits):
+                p.setdefault(f"{name}: {found.name}", []).append(found.p_value)
+    assert len(p) >= 12
+    everything = np.concatenate([np.array(values) for values in p.values()])
+    for level in (0.001, 0.01, 0.05, 0.25):
+        assert np.mean(everything <= level) <= level + 3 * np.sqrt(level * (1 - level) / len(everything))
