@@ -6,6 +6,7 @@ import itertools
 import signal
 import subprocess
 import sys
+import threading
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -191,6 +192,21 @@ def test_a_broken_channel_does_not_keep_others_from_being_told(store: Store, web
     world.turn()
     assert [each["kind"] for each in web.got] == ["drift", "quality"]
     assert [each.attempts for each in store.read(Message, channel="broken")] == [1, 0]
+
+
+def test_a_receiver_that_never_ends_does_not_stop_the_controller(
+    world: World, web: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = threading.Event()
+    web.before = ended.wait
+    monkeypatch.setattr("modelyard.loop.tell.DEADLINE", 0.05)
+    try:
+        world.look("page")
+        world.turn()
+        (message,) = world.store.read(Message)
+        assert (message.state, message.attempts) == ("waiting", 1) and "no answer within" in message.outcome
+    finally:
+        ended.set()
 
 
 NIGHT = {"quiet": {"from": "22:00", "to": "07:00"}}

@@ -61,6 +61,14 @@ def test_a_period_that_goes_on_has_no_value_yet(store: Store) -> None:
     assert len(monitor.by_period(store, "orders", KPI, now=NOW)[""]) == 1
 
 
+def test_where_values_are_of_arms_alone_all_of_them_are_the_whole(store: Store) -> None:
+    push(store, (NOW - DAY, 1.0, "champion"), (NOW - DAY, 3.0, "challenger"))
+    gathered = monitor.by_period(store, "orders", KPI, now=NOW)
+    assert {arm: list(values.values()) for arm, values in gathered.items()} == {
+        "": [2.0], "challenger": [3.0], "champion": [1.0],
+    }  # fmt: skip
+
+
 def entry(action: str, day: int, **detail: Any) -> Audit:
     at = NOW + day * DAY
     return Audit(sequence=1, at=at, actor="a", action=action, subject="d", detail=detail, previous="", hash="")

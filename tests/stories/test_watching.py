@@ -133,6 +133,7 @@ def test_figures_are_computed_pushed_corrected_and_shown(shop: Shop, monkeypatch
     assert said.code == 0, said.err
     figures = {each["name"]: each for each in said.json["kpis"]}
     assert figures["revenue"]["periods"] > 60 and figures["revenue"]["values"][0]["value"] % 10 == 0
+    assert figures["answered"]["periods"] == 0, "the day goes on"
     assert figures["complaints"]["values"][0] == {"time": "2024-02-01T00:00:00+00:00", "value": 7.5}
     (effect,) = figures["complaints"]["releases"]
     assert effect["release"] == "buys@1" and effect["effect"] is None and "insufficient data" in effect["says"]

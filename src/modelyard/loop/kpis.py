@@ -35,6 +35,8 @@ def _measure(yard: Yard, held: Held, name: str, period: int, *, new: bool) -> No
     for each in data.figures(yard.store, yard.project, name, as_of=yard.now):
         if each.time < end:
             arms.setdefault(each.arm, []).append((each.time, each.value))
+    if "" not in arms:
+        arms[""] = sorted(value for values in arms.values() for value in values)  # all arms together are the whole
     given = [
         (periods.begin(number, kpi.every), value, arm)
         for arm, values in arms.items()

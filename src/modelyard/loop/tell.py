@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from modelyard import plugins, triggers
-from modelyard.errors import LeaseLost, NotFound, YardError
+from modelyard.errors import LeaseLost, NotFound, Unavailable, YardError
 from modelyard.loop.yard import Yard
 from modelyard.records import Message
 from modelyard.spec.alerts import Channel
@@ -15,6 +17,8 @@ from modelyard.spec.triggers import Act
 from modelyard.spec.types import Spec
 from modelyard.spec.variables import expand
 from modelyard.store import Held
+
+DEADLINE = 20.0
 
 
 def tell(yard: Yard, held: Held) -> None:
@@ -37,7 +41,10 @@ def _send(yard: Yard, held: Held, message: Message) -> bool:
         return True
     try:
         way, settings = ways(found, os.environ)
-        plugins.channel(way)(message.body, settings, key=message.key, allow_private=found.allow_private)
+        _within(
+            DEADLINE,
+            partial(plugins.channel(way), message.body, settings, key=message.key, allow_private=found.allow_private),
+        )
     except LeaseLost:
         raise
     except YardError as error:
@@ -47,6 +54,28 @@ def _send(yard: Yard, held: Held, message: Message) -> bool:
         return _again(yard, message, f"the channel failed: {type(error).__name__}", about)
     triggers.settle(yard.store, message, "sent", **about)
     return True
+
+
+def _within(seconds: float, send: Callable[[], None]) -> None:
+    """Call `send`, and wait so long at most: a receiver that never comes to an end must not stop the controller.
+
+    What arrives after that is a repetition, by its key.
+    """
+    failure: list[BaseException] = []
+
+    def call() -> None:
+        try:
+            send()
+        except BaseException as error:
+            failure.append(error)
+
+    thread = threading.Thread(target=call, name="send", daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if thread.is_alive():
+        raise Unavailable(f"no answer within {seconds:g} seconds")
+    if failure:
+        raise failure[0]
 
 
 def _again(yard: Yard, message: Message, why: str, about: dict[str, Any]) -> bool:

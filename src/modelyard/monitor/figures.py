@@ -74,11 +74,13 @@ def latest(values: Iterable[KpiValue]) -> dict[tuple[datetime, str], KpiValue]:
 
 
 def by_period(store: Store, name: str, kpi: Kpi, *, now: datetime) -> dict[str, dict[int, float]]:
-    """Per arm, one value for each period that is over; values without an arm stand under ""."""
+    """Per arm, one value for each period that is over; values without an arm stand under ""; where there are none, all arms together."""
     known = latest(store.read(KpiValue, kpi=name, order=("time", "sequence"), time__lt=now))
     arms: dict[str, list[tuple[datetime, float]]] = {}
     for (time, arm), each in known.items():
         arms.setdefault(arm, []).append((time, each.value))
+    if "" not in arms and arms:
+        arms[""] = sorted(value for values in arms.values() for value in values)
     current = periods.number(now, kpi.every)
     return {
         arm: {
