@@ -52,7 +52,7 @@ def _send(yard: Yard, held: Held, message: Message) -> bool:
     except Exception as error:
         # A plugin's defect is no reason to stop; what it says may hold a secret.
         return _again(yard, message, f"the channel failed: {type(error).__name__}", about)
-    triggers.settle(yard.store, message, "sent", **about)
+    triggers.settle(yard.store, message, "delivered", **about)
     return True
 
 
