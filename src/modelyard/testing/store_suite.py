@@ -193,6 +193,7 @@ def any_record(kind: type[Record]) -> st.SearchStrategy[Record]:
     kinds: dict[Any, st.SearchStrategy[Any]] = {
         str: text,
         int: st.integers(-(2**63), 2**63 - 1),
+        float: st.floats(allow_nan=False, allow_infinity=False),
         datetime: st.datetimes(datetime(1, 1, 3), datetime(9999, 12, 29), timezones=zones),
         dict: st.dictionaries(text, json, max_size=3),
         list: st.lists(json, max_size=3),
