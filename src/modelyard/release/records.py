@@ -112,5 +112,7 @@ def _add(
         )
         waits = f"waits for {approval.required} approval(s)" if approval else "no approval is declared"
         said = f"{name(release)} passed its checks; {waits}"
-        tx.detail.update({"release": name(release), "digest": identity, "why": f"{why}: {said}" if why else said})
+        tx.detail.update(
+            {"release": name(release), "digest": identity, "why": f"{why.removesuffix('.')}: {said}" if why else said}
+        )
     return release
