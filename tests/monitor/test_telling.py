@@ -160,6 +160,7 @@ def test_columns_that_change_together_are_seen_where_each_alone_looks_unchanged(
     seen = joint.judge(broken, usual, ["a", "b"], "r", START)
     assert seen.level == "warn"
     assert "changed together" in seen.says
+    assert joint.judge(broken, [0.95, 0.99, 0.9, 1.0], ["a", "b"], "r", START).level == "insufficient_data"
 
 
 def test_training_that_takes_ever_longer_is_told():

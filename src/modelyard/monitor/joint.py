@@ -74,6 +74,9 @@ def judge(found: joint.Joint, usual: Sequence[float], columns: Sequence[str], re
         "limit": round(limit, 4),
         "leaning": found.leaning,
     }
+    if limit >= 1.0:
+        why = f"pieces of the training rows are told from the rest as well (AUC {max(usual):.2f}), so that it would mean nothing"
+        return unknown(KIND, why, **detail, usual=list(usual))
     if found.auc >= joint.WARN and found.z >= joint.SURE and found.auc > limit:
         says = (
             f"{len(columns)} columns that look unchanged one by one have changed together: a classifier tells window "
@@ -131,4 +134,4 @@ def _limit(usual: Sequence[float]) -> float:
         return joint.WARN
     values = np.array(usual)
     t = float(special.stdtrit(len(values) - 1, 1 - ALPHA))
-    return min(float(values.mean() + t * values.std(ddof=1) * np.sqrt(1 + 1 / len(values))), 0.99)
+    return float(values.mean() + t * values.std(ddof=1) * np.sqrt(1 + 1 / len(values)))
