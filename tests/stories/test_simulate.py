@@ -43,7 +43,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[Shop, dict[str, Any
 
     shop = Shop(tmp_path_factory.mktemp("world") / "shop")
     (shop.directory / "data").mkdir(parents=True)
-    (shop.directory / "yard.yaml").write_text(DECLARATION)
+    recent = DECLARATION.replace("split: {test: 14d}", "window: 28d\n    split: {test: 7d}")
+    (shop.directory / "yard.yaml").write_text(recent)
     (shop.directory / "shop.py").write_text(TRAINING)
     shop.feed(visits(105, shift_after=62))
     report = shop.directory / "report.html"

@@ -23,7 +23,8 @@ KINDS: dict[str, tuple[str, ...]] = {
 SHOWN = 5
 SEVERE, HALF = 4, 0.5
 IDLE = 0.005
-"""A column that makes up less of what the model leans on is idle."""
+"""A column that makes up less of what the model leans on is idle: what befalls it counts a level less."""
+LESS: dict[Verdict, Verdict] = {"page": "warn", "warn": "info"}
 WEEK, DAY, HOUR = timedelta(days=7), timedelta(days=1), timedelta(hours=1)
 ALMOST = 1.1
 """A window this factor short of a known width still counts as one: its first or last hours may lack traffic."""
@@ -165,7 +166,7 @@ def _seen(
     if kind == "drift":
         detail["psi"] = {result.column: round(result.psi, 4) for result in results if result.psi is not None}
     severe = any(_severe(result, page) for result in alarming)
-    return Seen(kind, worst, _says(kind, alarming, len(results)), detail, severe)
+    return Seen(kind, worst, _says(kind, alarming, moved, len(results)), detail, severe)
 
 
 def _severe(result: ColumnResult, page: float) -> bool:
@@ -175,19 +176,24 @@ def _severe(result: ColumnResult, page: float) -> bool:
 
 
 def _level(kind: str, result: ColumnResult, leaning: Mapping[str, float] | None) -> Verdict:
-    """The worst of a column's findings of one kind; a column that the model does not lean on is for information."""
+    """The worst of a column's findings of one kind; a level less for a column that the model does not lean on."""
     if kind == "units" and result.column == segments.PREDICTION:
         return "ok"  # what a model answers has no unit that somebody could change
     found: list[Verdict] = [result.levels.get(each, "ok") for each in KINDS[kind]]
     level = max(found, key=severity)
     idle = leaning and result.column != segments.PREDICTION and leaning.get(result.column, 0.0) < IDLE
-    return "info" if idle and kind in ("drift", "missing") and severity(level) > 1 else level
+    return LESS.get(level, level) if idle and kind in ("drift", "missing") else level
 
 
-def _says(kind: str, alarming: list[ColumnResult], columns: int) -> str:
+def _says(kind: str, alarming: list[ColumnResult], moved: list[ColumnResult], columns: int) -> str:
     if not alarming:
+        lightly = (
+            f"; {', '.join(result.column for result in moved[:SHOWN])} moved, not enough to alarm" if moved else ""
+        )
         return {
-            "drift": f"all {columns} columns lie within what is usual",
+            "drift": f"of {columns} columns none alarms{lightly}"
+            if moved
+            else f"all {columns} columns lie within what is usual",
             "units": "no column seems to have changed its unit",
             "missing": "no more is missing than is usual",
             "schema": "the columns and their types are those of training",

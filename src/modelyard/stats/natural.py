@@ -124,9 +124,14 @@ def of_windows(array: pa.Array, layout: Layout, tallies: Sequence[Tally], groups
 
 
 def of_others(layout: Layout, reference: Tally, tallies: Sequence[Tally]) -> Natural:
-    """How far windows of rows that are not the reference's lie from the whole of it."""
-    series = [distances(layout, reference, tally) for tally in tallies if tally.rows >= FEWEST_ROWS]
-    return Natural({name: found for name in (series[-1] if series else ()) if (found := _spreads(name, series))})
+    """How far windows of rows that are not the reference's lie from the whole of it; of few windows, how far all do."""
+    windows = [tally for tally in tallies if tally.rows >= FEWEST_ROWS]
+    if len(windows) < FEWEST:
+        whole = merge(tallies)
+        far = distances(layout, reference, whole) if whole.rows >= FEWEST_ROWS else {}
+        return Natural({name: (Spread(1, distance, 0.0, distance),) for name, distance in far.items()})
+    series = [distances(layout, reference, tally) for tally in windows]
+    return Natural({name: found for name in series[-1] if (found := _spreads(name, series))})
 
 
 def turns_over(array: pa.Array, groups: Groups) -> bool:

@@ -28,14 +28,16 @@ class Unit:
         """Whether the window is the reference in this unit.
 
         Quartiles agree within 20% of their distance (and 5% of size: that of the bins). A small factor could as well
-        be a season, so then mean and deviation, which are known exactly, must agree too, within 3% and 10%.
+        be a season or a shift, so then quartiles must agree within 10% of their distance, and mean and deviation, which are
+        known exactly, within 3% and 10%.
         """
+        sure = max(abs(self.factor), 1 / abs(self.factor)) >= SURE
         wanted = sorted(value * self.factor + self.offset for value in before.quartiles)
-        width = wanted[-1] - wanted[0]
+        width = (0.2 if sure else 0.1) * (wanted[-1] - wanted[0])
         for want, found in zip(wanted, after.quartiles, strict=True):
-            if abs(found - want) > 0.2 * width + 0.05 * abs(want):
+            if abs(found - want) > width + 0.05 * abs(want):
                 return False
-        if max(abs(self.factor), 1 / abs(self.factor)) >= SURE:
+        if sure:
             return True
         deviation, average = abs(self.factor) * before.deviation, before.mean * self.factor + self.offset
         return abs(after.deviation - deviation) <= 0.1 * deviation and abs(after.mean - average) <= 0.03 * abs(average)
