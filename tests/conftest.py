@@ -9,12 +9,16 @@ import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import psycopg
 import pytest
 
 # Where the suite runs in the background SIGINT is ignored, and children inherit that: Ctrl-C could not be tried.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# How long an example takes is the machine's business, not the property's.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 pytest.register_assert_rewrite("modelyard.testing")
 

@@ -78,7 +78,7 @@ SAYS = {
     "nothing": ("shop:nothing", "NoneType", "Return a fitted model"),
     "a_class": ("shop:a_class", "the class Odd", "fitted"),
     "nonsense": ("shop:nonsense", "dict", "Return a fitted model"),
-    "not_a_number": ("shop:not_a_number", "not finite"),
+    "not_a_number": ("shop:not_a_number", "no finite number"),
     "wrong_shape": ("shop:wrong_shape", "shape (3,)"),
     "eats": ("shop:eats", "more than 600 MB", "limits.memory"),
     "ends": ("shop:ends", "ended by itself"),

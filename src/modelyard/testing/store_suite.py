@@ -414,7 +414,7 @@ class TestLeases:
         with one.lease("apply") as held:
             assert held.name == "apply"
             assert not held.lost
-            with pytest.raises(LeaseLost, match="somebody else"), other.lease("apply"):
+            with pytest.raises(LeaseLost, match="is working on it"), other.lease("apply"):
                 pass
             with other.lease("another"), store_factory(env="prod").lease("apply"):
                 pass
