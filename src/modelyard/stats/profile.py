@@ -15,6 +15,7 @@ from datetime import timedelta
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from modelyard.digest import digest
@@ -261,6 +262,7 @@ def _reference(
     table: pa.Table, seconds: arrow.Floats, divisions: dict[int, Groups], computed: Collection[str]
 ) -> Profile:
     sample, fold = calendar.Sample.of(seconds), hashing.Fold(table.num_rows)
+    cut = _Cut.of(divisions)
     columns, ignored = {}, {}
     for name, column in zip(table.column_names, table.columns, strict=True):
         array = arrow.plain(column)
@@ -268,7 +270,7 @@ def _reference(
         if layout is None:
             ignored[name] = str(array.type)
         else:
-            columns[name] = _column(array, layout, sample, divisions, fold, name)
+            columns[name] = _column(array, layout, sample, divisions, cut, fold, name)
     hashes = fold.done()
     return Profile(
         columns,
@@ -284,18 +286,20 @@ def _column(
     layout: Layout,
     sample: calendar.Sample,
     divisions: dict[int, Groups],
+    cut: _Cut,
     fold: hashing.Fold,
     name: str,
 ) -> Column:
+    pieces = count(array, layout, cut.pieces, fold, name)
     variations = {
-        width: natural.of_windows(array, layout, count(array, layout, groups), groups)
+        width: natural.of_windows(array, layout, cut.join(pieces, width, groups.size), groups)
         for width, groups in divisions.items()
     }
     told = calendar.follows(array, layout, sample)
     many = isinstance(layout, CategoryLayout) and layout.distinct > category.TOP
     if not told and divisions and many and natural.turns_over(array, divisions[max(divisions)]):
         told = TURNOVER
-    return Column(layout, count(array, layout, Groups(), fold, name)[0], variations, told)
+    return Column(layout, tally.merge(pieces), variations, told)
 
 
 def _repeats(hashes: hashing.Hashes, groups: Groups) -> natural.Natural:
@@ -317,6 +321,34 @@ def _divisions(seconds: arrow.Floats, widths: Sequence[timedelta]) -> dict[int, 
     age = end - np.where(np.isfinite(seconds), seconds, start)
     narrowed = {int(min(width.total_seconds(), (end - start) / 8)) for width in widths}
     return {width: _windows(age, width) for width in sorted(narrowed) if width > 0}
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """Rows cut at the edges of all widths at once, so that each is counted once: `windows[width][i]` is the window of
+    piece i."""
+
+    pieces: Groups
+    windows: dict[int, npt.NDArray[np.int64]]
+
+    @classmethod
+    def of(cls, divisions: dict[int, Groups]) -> _Cut:
+        """The pieces that no window of any width divides."""
+        windows = {width: groups.of for width, groups in divisions.items() if groups.of is not None}
+        if not windows:
+            return cls(Groups(), {})
+        every = np.zeros(1, dtype=np.int64)
+        for width, own in windows.items():
+            every = every * divisions[width].size + own
+        _, first, of = np.unique(every, return_index=True, return_inverse=True)
+        return cls(Groups(len(first), of), {width: own[first] for width, own in windows.items()})
+
+    def join(self, pieces: Sequence[Tally], width: int, size: int) -> list[Tally]:
+        """The tallies of the windows of one width."""
+        own: list[list[Tally]] = [[] for _ in range(size)]
+        for piece, window in zip(pieces, self.windows[width], strict=True):
+            own[window].append(piece)
+        return [tally.merge(each) for each in own]
 
 
 def _windows(age: arrow.Floats, width: int) -> Groups:
