@@ -12,8 +12,10 @@ import pytest
 from modelyard import release
 from modelyard.errors import Conflict, NotFound, Refused
 from modelyard.records import Deployment, Release
+from modelyard.release.changes import change_for, undone
+from modelyard.release.commit import commit
 from modelyard.release.decisions import Advance, Promote, Rollback, Settle, Start, Wait
-from modelyard.release.rollout import _by_hand, _change, commit, look
+from modelyard.release.place import look
 from modelyard.release.rollout import promote as promote_by_hand
 from modelyard.spec.types import DeploymentSpec
 
@@ -191,7 +193,7 @@ def test_a_decision_on_old_routes_is_refused(yard: Yard) -> None:
     old = look(yard.store, API, CANARY)
     release.rollback(yard.store, API, actor="ann", why="first")
     with pytest.raises(Conflict, match="changed a moment ago"):
-        commit(yard.store, old, _by_hand(old, "second"), yard.clock.now(), "ben", None)
+        commit(yard.store, old, undone(old, "second"), yard.clock.now(), "ben", None)
 
 
 def test_a_release_rejected_meanwhile_does_not_start(yard: Yard) -> None:
@@ -200,7 +202,7 @@ def test_a_release_rejected_meanwhile_does_not_start(yard: Yard) -> None:
     second = yard.release(2)
     place = look(yard.store, API, CANARY)
     release.reject(yard.store, second.digest, actor="ben", role="model_owner", reason="no")
-    change = _change(place, Start(second.digest, "canary", "now"), yard.clock.now(), {})
+    change = change_for(place, Start(second.digest, "canary", "now"), yard.clock.now(), {})
     assert change is not None
     with pytest.raises(Conflict):
         commit(yard.store, place, change, yard.clock.now(), "controller", None)

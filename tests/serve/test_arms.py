@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from modelyard.release.rollout import _listed
+from modelyard.release.obeyed import listed
 from modelyard.serve import move
 from modelyard.serve.refusal import Refusal
 from modelyard.spec.predicate import parse
@@ -14,7 +14,7 @@ from modelyard.store import predictions
 
 CHAMPION, CHALLENGER = "a" * 64, "b" * 64
 HALVES = {"champion": (CHAMPION, 0.5), "challenger": (CHALLENGER, 0.5)}
-TO_SEATTLE = {"segment": _listed(parse("dest = 'SEA'"))}
+TO_SEATTLE = {"segment": listed(parse("dest = 'SEA'"))}
 
 
 def logged(yard, gateway):

@@ -9,7 +9,8 @@ from typing import Any
 from modelyard.records import Audit, Deployment, Release
 from modelyard.release.decide import findings
 from modelyard.release.names import name
-from modelyard.release.rollout import consider, look
+from modelyard.release.place import look
+from modelyard.release.rollout import consider
 from modelyard.release.state import Rollout
 from modelyard.release.story import ACTIONS
 from modelyard.spec.types import DeploymentSpec
