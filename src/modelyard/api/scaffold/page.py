@@ -17,6 +17,8 @@ from modelyard.spec.values import show_duration
 CLEAR = 0.04  # a first fit this much better than the heuristic makes checks that hold again and again
 NOTES, WIDTH = 43, 120
 METRIC = {"binary_classification": "roc_auc", "multiclass_classification": "accuracy", "regression": "r2"}
+BLIND = {"roc_auc": 0.5, "accuracy": 0.0, "r2": 0.0}
+"""What guessing reaches."""
 
 
 def declaration(made: Draft, uri: str, copied: bool) -> str:
@@ -28,6 +30,7 @@ def declaration(made: Draft, uri: str, copied: bool) -> str:
         data_checks=_data_checks(made),
         model_checks=_model_checks(made.goal, made.trial),
         tried=_tried(made.trial),
+        quality=f"{{metric: {METRIC[made.goal.task]}, min: {_floor(made.goal, made.trial):g}}}",
         guard="mae" if made.goal.task == "regression" else "log_loss",
         words=[name for name in made.inputs if name in made.columns and made.columns[name].kind == "string"],
         excluded=made.excluded,
@@ -108,11 +111,9 @@ def _room(low: float, high: float) -> tuple[str, str]:
 def _model_checks(goal: Goal, tried: Trial | None) -> list[str]:
     """The model's checks: errors where a first try leaves no doubt, else warnings."""
     metric = "rmse" if goal.task == "regression" else "log_loss"
-    sanity, floor = METRIC[goal.task], {"roc_auc": 0.5, "accuracy": 0.0, "r2": 0.0}[METRIC[goal.task]]
+    sanity, floor = METRIC[goal.task], _floor(goal, tried)
     clear = tried is not None and tried.margin >= CLEAR
-    sane = tried is not None and tried.reached > floor
-    if tried is not None and sane:
-        floor = round(floor + (tried.reached - floor) / 2, 2)
+    sane = floor > BLIND[sanity]
     warn = ", severity: warn"
     severity = "" if clear else warn
     return [
@@ -120,6 +121,12 @@ def _model_checks(goal: Goal, tried: Trial | None) -> list[str]:
         f"{{better_than: {{release: baseline, metric: {metric}, by: {'1%' if clear else '0%'}}}{severity}}}",
         f"{{better_than: {{release: champion, metric: {metric}, by: -2%}}}}",
     ]
+
+
+def _floor(goal: Goal, tried: Trial | None) -> float:
+    """Half way from what guessing reaches to what a first fit reached."""
+    blind = BLIND[METRIC[goal.task]]
+    return round(blind + max(0.0, tried.reached - blind) / 2, 2) if tried is not None else blind
 
 
 def _tried(tried: Trial | None) -> str:
