@@ -24,6 +24,7 @@ from sklearn.linear_model import LogisticRegression
 from modelyard import models
 from modelyard.clock import RealClock
 from modelyard.digest import canonical, digest
+from modelyard.models import compiling
 from modelyard.models import signature as signatures
 from modelyard.records import Deployment, Release
 from modelyard.serve import move
@@ -60,7 +61,7 @@ class World:
         model = LogisticRegression(C=10.0**number).fit(ROWS.select(["x", "z"]).to_pandas(), y)
         directory = self.store.files / f"model-{number}"
         models.save(model, directory, signature=signature)
-        models.compile(models.load(directory, signature=signature), directory, ROWS, signature, 1e-4)
+        compiling.compile(models.load(directory, signature=signature), directory, ROWS, signature, 1e-4)
         body = {
             "signature": self.store.blobs.put(canonical(signature)),
             "artefact": self.store.blobs.put_tree(directory),

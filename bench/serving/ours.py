@@ -18,6 +18,7 @@ from problem import NAMES, fit, table
 from modelyard import models
 from modelyard.clock import RealClock
 from modelyard.digest import canonical, digest
+from modelyard.models import compiling
 from modelyard.models import signature as signatures
 from modelyard.records import Deployment, Release
 from modelyard.spec.types import DeploymentSpec
@@ -39,7 +40,7 @@ def saved(kind: str, compiled: bool) -> tuple[Path, dict, models.Baseline, str]:
     says = "native"
     if compiled:
         loaded = models.load(directory, signature=signature)
-        says = models.compile(loaded, directory, rows, signature, 1e-4)["says"]
+        says = compiling.compile(loaded, directory, rows, signature, 1e-4)["says"]
     return directory, signature, models.Baseline.of(rows, np.asarray(rows["y"]).astype(int), [], signature), says
 
 

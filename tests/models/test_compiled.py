@@ -12,8 +12,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
 from modelyard import models
-from modelyard.models import frame, signature, target
-from modelyard.models.compiled import Compiled, serialised
+from modelyard.models import compiling, frame, signature, target
+from modelyard.models.compiled import Compiled
+from modelyard.models.compiling import serialised
 
 ROWS = 1500
 
@@ -44,7 +45,7 @@ def built(table, task, model, directory, inputs=("origin", "distance", "hour")):
     X, y = frame.to_pandas(table, sig), target.encode(table, sig)
     models.save(model.fit(X, y), directory, signature=sig)
     native = models.load(directory, signature=sig)
-    return sig, native, models.compile(native, directory, table, sig, 1e-4)
+    return sig, native, compiling.compile(native, directory, table, sig, 1e-4)
 
 
 ENCODER = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1, encoded_missing_value=-1)

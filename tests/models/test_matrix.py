@@ -12,6 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from modelyard import models
+from modelyard.models import compiling
 from modelyard.models import signature as signatures
 
 NAMES = ["a", "b", "c"]
@@ -32,7 +33,7 @@ def test_matrix_and_table_agree(model, compiled, tmp_path):
     models.save(model, tmp_path, signature=signature)
     loaded = models.load(tmp_path, signature=signature)
     if compiled:
-        assert models.compile(loaded, tmp_path, ROWS, signature, 1e-4)["kept"]
+        assert compiling.compile(loaded, tmp_path, ROWS, signature, 1e-4)["kept"]
         loaded = models.load(tmp_path, signature=signature, threads=1)
     # The order in memory is another, so a sum may round otherwise.
     np.testing.assert_allclose(loaded.predict_matrix(X), loaded.predict(ROWS.select(NAMES)), rtol=1e-12)

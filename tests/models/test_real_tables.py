@@ -12,7 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OrdinalEncoder
 
 from modelyard import models
-from modelyard.models import frame, outputs, signature, target
+from modelyard.models import compiling, frame, outputs, signature, target
 
 FILE = Path(__file__).parents[3] / "shared" / "data" / "hotel_bookings.parquet"
 LEAKS = {"is_canceled", "reservation_status", "reservation_status_date"}
@@ -46,7 +46,7 @@ def test_boosted_trees_and_what_becomes_of_their_compiled_form(bookings, tmp_pat
     models.save(model, tmp_path, signature=sig)
     native = models.load(tmp_path, signature=sig, compiled=False)
     np.testing.assert_array_equal(native.predict(table), outputs.ask(model, X, sig))
-    parity = models.compile(native, tmp_path, table, sig, 1e-4)
+    parity = compiling.compile(native, tmp_path, table, sig, 1e-4)
     if parity["kept"]:
         np.testing.assert_allclose(
             models.load(tmp_path, signature=sig).predict(table), native.predict(table), atol=1e-4

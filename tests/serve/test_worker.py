@@ -11,6 +11,7 @@ import threading
 from collections import Counter
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import httpx
 import numpy as np
@@ -21,6 +22,7 @@ from sklearn.linear_model import LogisticRegression
 from modelyard import models
 from modelyard.clock import RealClock
 from modelyard.digest import canonical, digest
+from modelyard.models import compiling
 from modelyard.models import signature as signatures
 from modelyard.records import Deployment, Release
 from modelyard.serve import Gateway, move
@@ -32,12 +34,15 @@ ROWS = pa.table({"x": np.linspace(-1, 1, 50), "z": np.linspace(1, 0, 50), "late"
 PATIENCE = 120.0
 
 
-def release(store, number: int, at: datetime) -> str:
+def release(store, number: int, at: datetime, *, compiled: bool = False) -> str:
     """Record release `number` of a logistic regression; its digest."""
     signature = signatures.infer(ROWS, ["x", "z"], "late", "binary_classification", True)
     model = LogisticRegression(C=number).fit(ROWS.select(["x", "z"]).to_pandas(), np.asarray(ROWS["late"]).astype(int))
     directory = store.files / f"model-{number}"
     models.save(model, directory, signature=signature)
+    if compiled:
+        native = models.load(directory, signature=signature)
+        assert compiling.compile(native, directory, ROWS, signature, 1e-4)["kept"]
     baseline = models.Baseline.of(ROWS, np.asarray(ROWS["late"]).astype(int), [], signature)
     body = {
         "signature": store.blobs.put(canonical(signature)), "artefact": store.blobs.put_tree(directory),
@@ -84,8 +89,8 @@ def store(tmp_path):
 
 
 @contextmanager
-def worker(store):
-    """A worker on a free port: its process and a client."""
+def worker(store, *flags: str, stderr=subprocess.PIPE):
+    """A worker on a free port, its Python started with `flags`: its process and a client."""
     import socket
 
     with socket.socket() as free:
@@ -93,6 +98,7 @@ def worker(store):
         port = free.getsockname()[1]
     command = [
         sys.executable,
+        *flags,
         "-m",
         "modelyard.serve.worker",
         "--home",
@@ -100,7 +106,7 @@ def worker(store):
         "--project",
         "flights",
     ]
-    process = subprocess.Popen([*command, "--port", str(port)], stderr=subprocess.PIPE)
+    process = subprocess.Popen([*command, "--port", str(port)], stderr=stderr)
     with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10, trust_env=False) as client:
         try:
             for _ in range(2400):
@@ -213,3 +219,27 @@ def test_answers_over_http_equal_those_in_process(store):
         ]
     assert [each["predictions"][0] for each in answers] == replayed.predictions
     assert [each["release"] for each in answers] == list(replayed.releases)
+
+
+HEAVY = {"pandas.core", "duckdb", "deltalake", "sklearn", "skops", "scipy", "onnx", "lightgbm", "alembic", "pyarrow.dataset"}
+
+
+def test_a_worker_that_serves_a_compiled_release_loads_no_library_that_only_training_needs(tmp_path):
+    at = datetime.now(UTC)
+    with open_store(tmp_path / "home", project="flights", clock=RealClock()) as store:
+        deploy(store, release(store, 1, at, compiled=True), [], at)
+        log = tmp_path / "imports"
+        with log.open("wb") as stderr, worker(store, "-X", "importtime", stderr=stderr) as (process, client):
+            asked = ask(client)  # the batch's way, the pipeline's, a refusal, a label, the log's rotation
+            again = ask(client, "chosen")
+            assert (asked.status_code, again.status_code, ask(client, "worse", x="?").status_code) == (200, 200, 422)
+            item = {"request_id": "chosen", "label": True}
+            assert client.post("/deployments/late-api/feedback", json={"feedback": [item]}).status_code == 200
+            rollup = (Path("/proc") / str(process.pid) / "smaps_rollup").read_text()
+            resident = int(re.search(r"^Pss:\s+(\d+) kB", rollup, re.M)[1]) / 1024
+            process.send_signal(signal.SIGTERM)
+            process.wait(30)
+    loaded = {line.rpartition("|")[2].strip() for line in log.read_text().splitlines() if line.startswith("import time")}
+    assert "onnxruntime" in loaded
+    assert sorted(loaded & HEAVY) == []
+    assert resident < 200

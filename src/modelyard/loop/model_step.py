@@ -22,6 +22,7 @@ from modelyard.evaluate import Evidence, Scored, judge, slices
 from modelyard.loop import rival
 from modelyard.loop.trial import Trial, content, latest, prepare
 from modelyard.loop.warm import meanwhile
+from modelyard.models import columns, compiling
 from modelyard.records import Release, Run, Verdict, Version
 from modelyard.spec.fingerprints import fingerprints
 from modelyard.spec.load import Project
@@ -224,7 +225,7 @@ def _judge(
 
 def _slices(trial: Trial) -> dict[str, np.ndarray]:
     wanted = {column for check in trial.model.checks if check.slices for column in check.slices.by}
-    return {column: slices.label(models.frame.column(trial.test, column)) for column in sorted(wanted)}
+    return {column: slices.label(columns.column(trial.test, column)) for column in sorted(wanted)}
 
 
 def _kept(
@@ -232,7 +233,7 @@ def _kept(
 ) -> dict[str, Any]:
     """The artefact with its compiled form, the baseline to fall back on, and the reference profile."""
     table = trial.table(trial.rows)
-    parity = models.compile(released.model(), released.directory, table, trial.signature, trial.model.parity)
+    parity = compiling.compile(released.model(), released.directory, table, trial.signature, trial.model.parity)
     # By the form that will serve: the compiled one where it was kept, which takes a quarter of the time.
     given = answers(models.load(released.directory, signature=trial.signature), table, trial.model.train)
     unseen = cut_model.predict(trial.test)

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from modelyard import models
+from modelyard.models import compiling
 from modelyard.store import Store
 from modelyard.train import tracking
 
@@ -23,6 +23,6 @@ def meanwhile(store: Store, *, tracked: bool) -> Iterator[None]:
 
 
 def _load(store: Store, tracked: bool) -> None:
-    models.warm()
+    compiling.warm()
     if tracked:
         tracking.warm(store)

@@ -2,7 +2,8 @@
 
 `manifest.json` says the format; `model.skops`, `model.txt` (LightGBM) or `model.onnx` is the model; `code/` holds the
 project's files when the model is made of their functions or classes, and then a runner process of its own loads it;
-`compiled.onnx` stands beside it where the compiled form agreed.
+`compiled.onnx` stands beside it where the compiled form agreed. Nobody imports pandas or a model library who does not load
+a model of it.
 """
 
 from __future__ import annotations
@@ -10,13 +11,15 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from modelyard.digest import canonical, digest
 from modelyard.errors import ModelFormatError
-from modelyard.models import lightgbm_text, onnx_model, trust
-from modelyard.models.estimator import Estimator
+from modelyard.models import onnx_model, trust
 from modelyard.models.outputs import Model
+
+if TYPE_CHECKING:
+    from modelyard.models.estimator import Estimator
 
 _FILES = {"skops": "model.skops", "lightgbm": "model.txt", "onnx": "model.onnx"}
 
@@ -32,6 +35,8 @@ def save(
     """
     directory.mkdir(parents=True, exist_ok=True)
     manifest: dict[str, Any] = {"type": f"{type(model).__module__}.{type(model).__qualname__}", "frame": frame}
+    from modelyard.models import lightgbm_text
+
     if lightgbm_text.is_lightgbm(model):
         text, more = lightgbm_text.write(model, signature)
         data, manifest = text.encode(), manifest | {"format": "lightgbm", "project_types": []} | more
@@ -62,6 +67,8 @@ def load(
         return _compiled(directory, signature, threads)
     data = _read(directory / _FILES[manifest["format"]])
     if manifest["format"] == "lightgbm":
+        from modelyard.models import lightgbm_text
+
         return lightgbm_text.LightGBM(data.decode(), signature, manifest)
     if manifest["format"] == "onnx":
         return onnx_model.Onnx(onnx_model.write(data), signature, threads=threads)
@@ -101,6 +108,7 @@ def _object(model: object, code: Path | None) -> tuple[bytes, list[str]]:
 
 def _estimator(directory: Path, data: bytes, manifest: dict[str, Any], signature: dict[str, Any]) -> Estimator:
     from modelyard.models import skops_file
+    from modelyard.models.estimator import Estimator
 
     own = trust.modules(directory / "code") if manifest["project_types"] else ()
     return Estimator(skops_file.read(data, own), signature, manifest.get("frame", "pandas"))

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from modelyard.errors import DataError
+from modelyard.models.columns import cast, column, floats, texts
 
 
 def to_pandas(table: pa.Table, signature: dict[str, Any]) -> pd.DataFrame:
@@ -30,13 +31,6 @@ def to_frame(table: pa.Table, signature: dict[str, Any], kind: str = "pandas") -
         return frame
     numeric = all(item["type"] in ("number", "integer", "boolean") for item in signature["inputs"])
     return frame.to_numpy(dtype=np.float64 if numeric else object)
-
-
-def column(table: pa.Table, name: str) -> pa.ChunkedArray:
-    """One column of `table`; a DataError names it when it is not there."""
-    if name not in table.column_names:
-        raise DataError(f"the column {name!r} is not in the table", hint=f"It has {', '.join(table.column_names)}.")
-    return table.column(name)
 
 
 def _series(table: pa.Table, item: dict[str, Any]) -> pd.Series:
@@ -57,34 +51,14 @@ def _series(table: pa.Table, item: dict[str, Any]) -> pd.Series:
             return pd.Series(texts(values), dtype=object)
 
 
-def floats(values: pa.ChunkedArray) -> np.ndarray:
-    """Numbers as float64; null becomes NaN."""
-    if pa.types.is_null(values.type):
-        return np.full(len(values), np.nan)
-    return _cast(values, pa.float64()).to_numpy().astype(np.float64, copy=False)
-
-
-def texts(values: pa.ChunkedArray) -> np.ndarray:
-    """Text as an object array of str; null becomes NaN."""
-    if pa.types.is_dictionary(values.type):
-        values = values.cast(values.type.value_type)
-    if not (pa.types.is_string(values.type) or pa.types.is_large_string(values.type)):
-        values = _cast(values, pa.string())
-    result = np.asarray(values.to_numpy(), dtype=object)
-    if values.null_count:
-        result = result.copy()
-        result[pc.is_null(values).to_numpy()] = np.nan
-    return result
-
-
 def _integers(values: pa.ChunkedArray) -> np.ndarray:
     if pa.types.is_floating(values.type) and pc.all(pc.equal(pc.floor(values), values)).as_py() is False:
         return floats(values)
-    return _cast(values, pa.int64()).to_numpy().astype(np.int64, copy=False)
+    return cast(values, pa.int64()).to_numpy().astype(np.int64, copy=False)
 
 
 def _booleans(values: pa.ChunkedArray, nullable: bool) -> np.ndarray:
-    values = _cast(values, pa.bool_())
+    values = cast(values, pa.bool_())
     if not nullable and not values.null_count:
         return values.to_numpy().astype(bool, copy=False)
     result = np.array(values.to_pylist(), dtype=object)
@@ -95,31 +69,12 @@ def _booleans(values: pa.ChunkedArray, nullable: bool) -> np.ndarray:
 def _times(values: pa.ChunkedArray, zone: str | None) -> pd.DatetimeIndex:
     if pa.types.is_timestamp(values.type) and values.type.tz is not None and zone is None:
         values = values.cast(pa.timestamp("us", "UTC"))
-    naive = _cast(values, pa.timestamp("us", values.type.tz if pa.types.is_timestamp(values.type) else None))
-    stamps = pd.DatetimeIndex(_cast(naive, pa.int64()).fill_null(_NAT).to_numpy().view("datetime64[us]"))
+    naive = cast(values, pa.timestamp("us", values.type.tz if pa.types.is_timestamp(values.type) else None))
+    stamps = pd.DatetimeIndex(cast(naive, pa.int64()).fill_null(_NAT).to_numpy().view("datetime64[us]"))
     return stamps.tz_localize(zone) if zone else stamps
 
 
 _NAT = np.iinfo(np.int64).min
-
-
-def _cast(values: pa.ChunkedArray, to: pa.DataType) -> pa.ChunkedArray:
-    if values.type == to:
-        return values
-    if pa.types.is_dictionary(values.type):
-        values = values.cast(values.type.value_type)
-    try:
-        return values.cast(to, safe=False) if pa.types.is_decimal(values.type) else values.cast(to)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        return _loosely(values, to)
-
-
-def _loosely(values: pa.ChunkedArray, to: pa.DataType) -> pa.ChunkedArray:
-    """Casts that Arrow calls unsafe (an integer beyond 2^53 as float), or a clear error."""
-    try:
-        return values.cast(to, safe=False)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise DataError(f"a column of type {values.type} cannot be read as {to}", hint=str(error)) from error
 
 
 def _polars(table: pa.Table, signature: dict[str, Any]) -> Any:

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from modelyard.errors import ModelFormatError, ModelOutputError
 from modelyard.models import outputs
-from modelyard.models.frame import column, floats, texts
+from modelyard.models.columns import column, floats, texts
 
 _NUMBERS = {
     "tensor(float)": np.float32,

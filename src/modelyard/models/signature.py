@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from modelyard.errors import DataError
-from modelyard.models.frame import column
+from modelyard.models.columns import column
 
 MOST_CATEGORIES = 1000
 

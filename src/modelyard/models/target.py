@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from modelyard.errors import DataError
-from modelyard.models.frame import column, floats
+from modelyard.models.columns import column, floats
 
 
 def encode(table: pa.Table, signature: dict[str, Any]) -> np.ndarray:

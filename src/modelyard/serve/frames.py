@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 
 from modelyard.serve.columns import TYPES
-from modelyard.store.predictions import COLUMNS
+from modelyard.store.logged import COLUMNS
 
 _HEADER = struct.Struct("<4sII")
 _MAGIC = b"MYL1"
@@ -36,15 +36,11 @@ class Shape(msgspec.Struct, omit_defaults=True, tag="shape"):
 class Entry(msgspec.Struct, omit_defaults=True, tag="entry"):
     """What one arm made of rows of one request.
 
-        Lists have one item per row of the entry (`rows`: its number in the request; none = 0, 1, …). `body` is the digest of
-    <<<<<<< HEAD
-        an answered request whose client chose its id. `warnings` are (row, pointer, code), `errors` (row, code), `fallback` rows:
-        here a row counts within the entry. `propensity`: with which probability the routes chose the arm; None where they had
-        no say (shadows, forced arms, rows outside the declared segment). Times are microseconds since 1970. `inputs` follow the release's shape.
-    =======
-        an answered request whose client chose its id. `warnings` are (row, pointer, code), `named` the input of each, `errors` (row, code), `fallback` rows:
-        here a row counts within the entry. Times are microseconds since 1970. `inputs` follow the release's shape.
-    >>>>>>> 49fcb9b (The input policy: coercion, another category, normal forms, extra columns, a champion that stands in; every use said and counted)
+    Lists have one item per row of the entry (`rows`: its number in the request; none = 0, 1, …). `body` is the digest of
+    an answered request whose client chose its id. `warnings` are (row, pointer, code), `named` the input of each, `errors`
+    (row, code), `fallback` rows: here a row counts within the entry. `propensity`: with which probability the routes chose
+    the arm; None where they had no say (shadows, forced arms, rows outside the declared segment). Times are microseconds
+    since 1970. `inputs` follow the release's shape.
     """
 
     id: str

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 import msgspec
 import pyarrow as pa
@@ -19,7 +20,7 @@ import pyarrow as pa
 from modelyard.serve import frames
 from modelyard.serve.frames import Entry, Many
 from modelyard.serve.moving import REMEMBER_SECONDS
-from modelyard.store import Store, predictions
+from modelyard.store import Store
 
 MOST_REQUESTS = 100_000
 MOST_KEYS = 1_000_000
@@ -116,22 +117,22 @@ class Ledger:
         with suppress(FileNotFoundError):  # moved, so it is in the table
             rows = frames.table(each.frame for each in frames.read(path) if _belongs(each.frame, request_id))
         if not len(rows):
-            rows = predictions.of_request(self._store, self._name, request_id)
+            rows = _table().of_request(self._store, self._name, request_id)
         return rows.sort_by("row")
 
     def known_rows(self, request_ids: Sequence[str]) -> dict[str, int]:
         """How many rows of each request are in the log; requests that are not are left out."""
-        return self._known(request_ids, self._rows_in_memory, predictions.rows_of_requests)
+        return self._known(request_ids, self._rows_in_memory, "rows_of_requests")
 
     def known_keys(self, keys: Sequence[str]) -> set[str]:
         """Which of these keys (canonical JSON) belong to a logged prediction."""
-        return set(self._known(keys, self._keys_in_memory, predictions.rows_of_keys))
+        return set(self._known(keys, self._keys_in_memory, "rows_of_keys"))
 
     def _known(
         self,
         wanted: Sequence[str],
         in_memory: Callable[[Iterable[str]], dict[str, int]],
-        in_table: Callable[[Store, str, Sequence[str]], dict[str, int]],
+        in_table: str,
     ) -> dict[str, int]:
         with self._lock:
             found = in_memory(wanted)
@@ -139,7 +140,7 @@ class Ledger:
                 self._tail()
                 found = in_memory(wanted)
         missing = [each for each in wanted if each not in found]
-        return found | in_table(self._store, self._name, missing) if missing else found
+        return found | getattr(_table(), in_table)(self._store, self._name, missing) if missing else found
 
     def _rows_in_memory(self, wanted: Iterable[str]) -> dict[str, int]:
         return {
@@ -178,6 +179,13 @@ class Ledger:
         self._read[path.stem] = 0
         for request_id, body in chosen.items():
             self._requests.setdefault(request_id, Seen(0, body, self._monotonic(), path.stem))
+
+
+def _table() -> ModuleType:
+    """The table of predictions. DuckDB and Delta are loaded when a question leads there, and not before (`lean`)."""
+    from modelyard.store import predictions
+
+    return predictions
 
 
 def _belongs(frame: frames.Frame, request_id: str) -> bool:

@@ -16,12 +16,11 @@ from pathlib import Path
 import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as parquet
 
 from modelyard.clock import RealClock
 from modelyard.records import Segment
 from modelyard.serve import frames
-from modelyard.store import Held, Store, durable, predictions
+from modelyard.store import Held, Store, durable
 
 REMEMBER_SECONDS = 600.0
 
@@ -48,6 +47,8 @@ def discard(store: Store, name: str) -> None:
     Nobody was given these answers: only a simulation may do this. What is in the table already stays, and is moved to
     its end.
     """
+    from modelyard.store import predictions
+
     for path in sorted(directory(store, name).glob("*.log")):
         with _closed(path) as closed:
             if not closed:
@@ -102,6 +103,8 @@ def append(store: Store, name: str, rows: pa.Table, segment: str) -> int:
     An input that changes its type with a release widens its column: the table is written anew, the old one stays
     readable as a version.
     """
+    import pyarrow.parquet as parquet
+
     table = store.table(f"predictions/{name}")
     if not table.exists():
         return table.append(rows, once=segment)

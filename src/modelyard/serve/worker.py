@@ -19,6 +19,7 @@ from modelyard.clock import RealClock
 from modelyard.serve.app import Server, create
 from modelyard.serve.gateway import Gateway
 from modelyard.serve.http import LOOPBACK
+from modelyard.serve.lean import without_pandas
 from modelyard.serve.protocol import Protocol, protocol
 from modelyard.store import Store, open_store
 
@@ -82,6 +83,7 @@ def serve(
 
     `hosts`: the names it answers under (default: those of the loopback, and `host`). `beat`: a pipe to beat into.
     """
+    without_pandas()
     gateway = Gateway(store, clock=store.clock, spool=spool)
     app = create(gateway, hosts=LOOPBACK | {host} if hosts is None else hosts)
     config = uvicorn.Config(

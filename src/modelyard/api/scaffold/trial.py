@@ -17,7 +17,8 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from modelyard.api.scaffold.roles import Goal
 from modelyard.api.scaffold.template import classifier, regressor
 from modelyard.models import Baseline
-from modelyard.models.frame import floats, to_pandas
+from modelyard.models.columns import floats
+from modelyard.models.frame import to_pandas
 from modelyard.models.signature import infer
 from modelyard.models.target import encode
 
