@@ -221,7 +221,18 @@ def test_answers_over_http_equal_those_in_process(store):
     assert [each["release"] for each in answers] == list(replayed.releases)
 
 
-HEAVY = {"pandas.core", "duckdb", "deltalake", "sklearn", "skops", "scipy", "onnx", "lightgbm", "alembic", "pyarrow.dataset"}
+HEAVY = {
+    "pandas.core",
+    "duckdb",
+    "deltalake",
+    "sklearn",
+    "skops",
+    "scipy",
+    "onnx",
+    "lightgbm",
+    "alembic",
+    "pyarrow.dataset",
+}
 
 
 def test_a_worker_that_serves_a_compiled_release_loads_no_library_that_only_training_needs(tmp_path):
@@ -239,7 +250,9 @@ def test_a_worker_that_serves_a_compiled_release_loads_no_library_that_only_trai
             resident = int(re.search(r"^Pss:\s+(\d+) kB", rollup, re.M)[1]) / 1024
             process.send_signal(signal.SIGTERM)
             process.wait(30)
-    loaded = {line.rpartition("|")[2].strip() for line in log.read_text().splitlines() if line.startswith("import time")}
+    loaded = {
+        line.rpartition("|")[2].strip() for line in log.read_text().splitlines() if line.startswith("import time")
+    }
     assert "onnxruntime" in loaded
     assert sorted(loaded & HEAVY) == []
     assert resident < 200

@@ -13,6 +13,7 @@ from modelyard.errors import NotFound
 from modelyard.loop.ground import latest_declaration
 from modelyard.records import Alias, Audit, Deployment, Release, Request, Verdict
 from modelyard.spec import Project
+from modelyard.spec.types import Spec
 from modelyard.store import Store, audit
 
 Json = dict[str, Any]
@@ -38,12 +39,18 @@ def status(context: Context) -> Json:
         "project": spec.project,
         "as_of": now.isoformat(),
         "deployments": [
-            _deployment(store, name, names) | {"policy": monitor.uses(store, name, now - DAY, now)}
+            _deployment(store, name, names)
+            | {"policy": monitor.uses(store, name, now - DAY, now), "slo": _slo(store, spec, name)}
             for name in spec.deployments
         ],
         "pending": list(release.pending(store, set(spec.deployments), set(spec.models))),
         "alerts": standing(store),
     }
+
+
+def _slo(store: Store, spec: Spec, name: str) -> list[Json]:
+    """What is left of the declared service levels' budgets."""
+    return monitor.standing(store, name) if spec.deployments[name].slo is not None else []
 
 
 def _deployment(store: Store, name: str, names: dict[str, str]) -> Json:
@@ -114,9 +121,10 @@ def release_diff(context: Context, a: str, b: str) -> Json:
 def monitor_show(context: Context, name: str | None = None) -> Json:
     """What monitors saw, newest first."""
     project, store = context.known()
-    names = [name] if name else list(project.spec.monitors)
-    if name and name not in project.spec.monitors:
-        raise NotFound(f"no monitor is called {name!r}", hint=f"There are: {', '.join(project.spec.monitors)}.")
+    known = triggers.watchers(project.spec)
+    if name and name not in known:
+        raise NotFound(f"no monitor is called {name!r}", hint=f"There are: {', '.join(known)}.")
+    names = [name] if name else known
     return {"monitors": [monitor.show(store, each) for each in names]}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,12 +60,20 @@ def status(value: Json) -> None:
         shadows = ", ".join(f"shadow {arm['release']}" for arm in item.get("shadows", ()))
         click.echo(f"  {item['name']:<20} {'; '.join(filter(None, (arms, shadows))) or 'not serving yet'}")
         _policy(item.get("policy"))
+        _slo(item.get("slo", ()))
     for text in value["pending"]:
         click.echo(f"… {text}")
     for alert in value["alerts"]:
         click.echo(f"! {_alert(alert)}")
         for channel in alert["undelivered"]:
             click.echo(f"    {channel} could not be told yet: see yard alert list")
+
+
+def _slo(objectives: Sequence[Json]) -> None:
+    """What is left of the budgets of declared service levels."""
+    for each in objectives:
+        left = "no request yet" if each["left"] is None else f"{each['left']:.0%} of the budget left"
+        click.echo(f"    {each['objective']}: {left}, {each['bad']:,} of {each['requests']:,} requests were bad")
 
 
 def _policy(policy: Json | None) -> None:

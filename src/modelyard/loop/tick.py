@@ -47,8 +47,12 @@ def take_in(turn: Turn) -> None:
 
 
 def observe(turn: Turn, *, now_or_never: bool = False) -> None:
-    """Let every monitor that is due look at its window; all of them with `now_or_never`."""
+    """Let every monitor that is due look at its window; all of them with `now_or_never`. A simulation has no service levels."""
     yard = turn.yard
+    if not yard.simulated:
+        monitor.watch(
+            yard.store, yard.project.spec, now=yard.now, actor=yard.actor, fence=turn.held, force=now_or_never
+        )
     for name in yard.project.spec.monitors:
         monitor.observe(
             yard.store,

@@ -7,6 +7,7 @@ from modelyard.monitor.observe import observe
 from modelyard.monitor.policy import uses
 from modelyard.monitor.segments import profile_segments
 from modelyard.monitor.show import show
+from modelyard.monitor.slo import standing, watch
 
 __all__ = [
     "Moved",
@@ -18,7 +19,9 @@ __all__ = [
     "of_deployment",
     "profile_segments",
     "show",
+    "standing",
     "take",
     "uses",
+    "watch",
     "worth",
 ]

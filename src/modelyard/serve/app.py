@@ -39,6 +39,7 @@ from modelyard.serve.http import (
     own_host,
     problem,
 )
+from modelyard.serve.levels import Levels, answered_badly
 from modelyard.serve.metrics import Labels, Metrics
 from modelyard.serve.protocols import routes
 from modelyard.serve.refusal import Fault, Refusal, of_faults
@@ -75,8 +76,10 @@ class Server:
         self.shadows = Shadows(
             lambda call: self.metrics.count("modelyard_shadows_dropped_total", deployment=call.board.name)
         )
-        self.batcher = Batcher(gateway, self.metrics, self.shadows)
+        self.levels = Levels(gateway.store, self.metrics)
+        self.batcher = Batcher(gateway, self.metrics, self.shadows, self.levels)
         self.questions: dict[bytes, str] = {}
+        self.left: dict[Labels, float] = {}
         self.max_body = max_body
         self.stopping = False
         self.report = Report(reports.place(gateway.store), RealClock().now)
@@ -156,7 +159,7 @@ class Server:
         began = self.gateway.clock.monotonic()
         try:
             body = await request.body(self.max_body, self._read_seconds)
-            began = self.gateway.clock.monotonic()
+            began = request.began or self.gateway.clock.monotonic()
             if self._working >= MOST_WAITING:
                 raise Refusal(429, "overloaded", "Too many requests are waiting.", retry_after=1)
             self._working += 1
@@ -171,8 +174,17 @@ class Server:
             self.metrics.count("modelyard_refusals_total", deployment=known, code=error.code)
             raise
         finally:
+            took = self.gateway.clock.monotonic() - began
             self.metrics.count("modelyard_requests_total", deployment=known, operation=operation, status=str(status))
-            self.metrics.time(self.gateway.clock.monotonic() - began, deployment=known, operation=operation)
+            self.metrics.time(took, deployment=known, operation=operation)
+            self._level(known, operation, status, took)
+
+    def _level(self, name: str, operation: str, status: int, took: float) -> None:
+        """Count a question for predictions for the deployment's service levels."""
+        deployed = self.gateway.deployed(name) if operation == "predict" else None
+        if deployed is not None and (status < 400 or answered_badly(status)):
+            failed = status >= 400
+            self.levels.count(deployed.board, () if failed else (took,), failed=failed)
 
     async def predict(self, request: Request, chosen: str | None, codec: Codec, name: str, body: bytes) -> Response:
         """Answer rows in the language of `codec`."""
@@ -279,7 +291,9 @@ class Server:
             "modelyard_revision": revisions,
             "modelyard_working": {(): float(self._working)},
         }
-        text = self.metrics.text(gauges | ({"modelyard_unlogged_rows": lost} if lost else {}))
+        gauges |= {"modelyard_unlogged_rows": lost} if lost else {}
+        gauges |= {"modelyard_slo_budget_left": self.left} if self.left else {}
+        text = self.metrics.text(gauges)
         return Response(200, text.encode(), "text/plain; version=0.0.4; charset=utf-8")
 
     async def _live(self, receive: Receive, send: Send) -> None:
@@ -311,6 +325,8 @@ class Server:
             }
             self._tell()
             self.gateway.rotate(due=True)
+            self.levels.write()
+            self.left = self.levels.left([self.gateway.board(name) for name in self.gateway.names])
         except Exception as error:  # without the database the gateway serves on what it has
             _log.warning("the store cannot be read: %s", error)
 
@@ -327,6 +343,7 @@ class Server:
         self.batcher.close()
         self.shadows.close()
         self.report.close()
+        self.levels.write(every=True)
         self.gateway.close()
 
 

@@ -18,6 +18,7 @@ from modelyard.serve.batch import Asked, Batch
 from modelyard.serve.board import Board
 from modelyard.serve.gateway import Deployed, Gateway
 from modelyard.serve.layout import Layout
+from modelyard.serve.levels import Levels
 from modelyard.serve.metrics import Metrics
 from modelyard.serve.shadows import Shadows
 
@@ -52,10 +53,11 @@ class Lane:
 class Batcher:
     """Collects ordinary requests and answers them in batches, on the loop that it is used from."""
 
-    def __init__(self, gateway: Gateway, metrics: Metrics, shadows: Shadows) -> None:
+    def __init__(self, gateway: Gateway, metrics: Metrics, shadows: Shadows, levels: Levels) -> None:
         self.gateway = gateway
         self.metrics = metrics
         self.shadows = shadows
+        self.levels = levels
         self._lanes: dict[str, Lane] = {}
         self._slow = ThreadPoolExecutor(2, "batch")
         self._sync = ThreadPoolExecutor(2, "sync")
@@ -79,6 +81,8 @@ class Batcher:
         if lane.full:
             asked.refused = True
             self.metrics.count("modelyard_refusals_total", deployment=lane.name, code="overloaded")
+            if lane.board is not None:
+                self.levels.count(lane.board, (), failed=1)
             loop.call_soon(done, asked)
             return
         lane.waiting.append((asked, done))
@@ -175,6 +179,7 @@ class Batcher:
             told = {"deployment": name, "operation": "predict"}
             self.metrics.count("modelyard_requests_total", len(took), status="200", **told)
             self.metrics.times(took, **told)
+            self.levels.count(batch.board, took)
 
     def close(self) -> None:
         """End the threads."""

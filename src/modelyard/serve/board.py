@@ -15,6 +15,7 @@ from modelyard.serve.policy import Policy, policy
 from modelyard.serve.predicting import can_fall_back
 from modelyard.serve.releases import Served
 from modelyard.serve.routing import Arm, Table
+from modelyard.spec.levels import Objective, Slo
 from modelyard.spec.types import FixedValue, InputRule, Log
 from modelyard.spec.values import parse_duration
 
@@ -42,6 +43,7 @@ class Promise:
     deadline: float = 10.0
     coerce: bool = False
     extra: str = "reject"
+    objectives: tuple[Objective, ...] = ()
 
     @classmethod
     def of(cls, declared: Mapping[str, Any]) -> Promise:
@@ -57,6 +59,7 @@ class Promise:
             parse_duration(declared.get("deadline") or "10s").total_seconds(),
             bool(declared.get("coerce")),
             declared.get("extra") or "reject",
+            tuple(Slo.model_validate(declared["slo"]).objectives()) if declared.get("slo") else (),
         )
 
     def coerces(self, name: str) -> bool:

@@ -32,7 +32,7 @@ class Gone(Exception):
 class Request:
     """One HTTP request: method, path and headers (lower case, the first of a name), then its body.
 
-    `complain`: what its protocol has to say beside a problem document.
+    `complain`: what its protocol has to say beside a problem document. `late`, `began`: what the batch that left it over knew.
     """
 
     method: str
@@ -42,6 +42,7 @@ class Request:
     request_id: str = ""
     read: bool = False
     late: bool = False
+    began: float = 0.0
     complain: Callable[[Refusal], Mapping[str, Any]] | None = None
 
     @classmethod
@@ -50,8 +51,9 @@ class Request:
         headers: dict[str, bytes] = {}
         for name, value in scope["headers"]:
             headers.setdefault(name.decode("latin-1").lower(), value)
-        late = bool(scope.get("state", {}).get("late"))
-        return cls(scope["method"], scope["path"], headers, receive, late=late)
+        state = scope.get("state", {})
+        late, began = bool(state.get("late")), float(state.get("began", 0.0))
+        return cls(scope["method"], scope["path"], headers, receive, late=late, began=began)
 
     def text(self, name: str) -> str | None:
         """A header as text: UTF-8 where it is, else Latin-1."""

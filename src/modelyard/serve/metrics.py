@@ -15,6 +15,9 @@ HELP = {
     "modelyard_policy_total": "Values that the input policy acted on, by deployment, input, code and action.",
     "modelyard_refusals_total": "Requests that were not answered, by deployment and code.",
     "modelyard_shadows_dropped_total": "Requests that shadows did not answer because too many were waiting.",
+    "modelyard_slo_requests_total": "Requests that count for a declared service level, by deployment and objective.",
+    "modelyard_slo_bad_total": "Those of them that broke it.",
+    "modelyard_slo_budget_left": "The share of an objective's budget that is left; below 0 it is broken.",
     "modelyard_request_seconds": "Time from a request's last byte to its answer.",
 }
 Labels = tuple[tuple[str, str], ...]

@@ -208,7 +208,7 @@ class Protocol(HttpToolsProtocol):
         elif asked.unlogged:
             self.transport.write(_UNLOGGED % (len(_NO_LOG), close, _NO_LOG))
         elif asked.answer is None:
-            self._hand_over(short, asked.late)
+            self._hand_over(short, asked)
             return
         else:
             self.transport.write(_HEAD % (asked.id.encode(), len(asked.answer), close, asked.answer))
@@ -222,7 +222,7 @@ class Protocol(HttpToolsProtocol):
             self.server_state.total_requests += 1
             self.since, self.awaits = self.loop.time(), "idle"
 
-    def _hand_over(self, short: Short, late: bool) -> None:
+    def _hand_over(self, short: Short, asked: Asked) -> None:
         """Make an ASGI request of it, with its body."""
         # What follows on this connection may have been parsed meanwhile: its head is kept.
         url, headers, expects, later = self.url, self.headers, self.expect_100_continue, self.scope
@@ -232,7 +232,7 @@ class Protocol(HttpToolsProtocol):
         path = httptools.parse_url(short.url).path
         scope |= {  # type: ignore[assignment]
             "method": "POST", "path": urllib.parse.unquote(path.decode("ascii")), "raw_path": path, "query_string": b"",
-            "headers": short.headers, "state": {"late": late},
+            "headers": short.headers, "state": {"late": asked.late, "began": asked.began},
         }  # fmt: skip
         cycle = RequestResponseCycle(
             scope=scope, transport=self.transport, flow=self.flow, logger=self.logger,

@@ -24,6 +24,9 @@ OBSERVED = (
 FORECAST = "decay"
 """What monitors foresee."""
 
+SLO = "slo"
+"""What is observed of declared service levels."""
+
 EVENTS = (
     "rollback",
     "rollout_paused",
@@ -40,5 +43,5 @@ failed, new data could not be taken in, a release waits for approval, a trigger 
 TOLD = {"stale": "stale_source"}
 """Observations whose alert has a name of its own."""
 
-ALERTS = (*(TOLD.get(kind, kind) for kind in (*OBSERVED, FORECAST)), *EVENTS)
+ALERTS = (*(TOLD.get(kind, kind) for kind in (*OBSERVED, FORECAST, SLO)), *EVENTS)
 """The kinds of alerts."""

@@ -53,6 +53,10 @@ class Look:
         """Whether nothing is wrong at a place or above it."""
         return not any(path[: len(place)] == place for place in self.broken)
 
+    def whole(self, *path: str | int) -> bool:
+        """Whether nothing is wrong at a place or below it."""
+        return not any(place[: len(path)] == path for place in self.broken)
+
     def exactly_one(self, path: Place, given: Mapping[str, object], *, among: Iterable[str], extra: str = "") -> bool:
         """Whether exactly one of the keys has a value."""
         keys = list(among)

@@ -20,6 +20,7 @@ from pydantic.json_schema import JsonSchemaValue
 from modelyard.spec.alerts import Channel, Priority
 from modelyard.spec.declared import Declared, LooseName, Name
 from modelyard.spec.kpis import Costs, Kpi
+from modelyard.spec.levels import Slo
 from modelyard.spec.strategies import Short, Strategy, short
 from modelyard.spec.triggers import Trigger
 from modelyard.spec.values import (
@@ -376,6 +377,11 @@ class DeploymentSpec(Declared):
         default=timedelta(seconds=10),
         gt=timedelta(0),
         description="later than this the fallback answers, or a request is refused (504)",
+    )
+    slo: Slo | None = Field(
+        default=None,
+        description="the service levels that are promised",
+        examples=[{"latency_p95": "50ms", "availability": "99.9%"}],
     )
     route_by: str | None = Field(
         default=None, description="the input, or key column, whose value keeps its arm; default: X-Routing-Key"

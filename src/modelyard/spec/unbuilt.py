@@ -11,7 +11,7 @@ KEYS: dict[str, frozenset[str]] = {
     "datasets.*": frozenset({"engine"}),
     "features.*": frozenset({"engine", "online", "python"}),
     "models.*": frozenset({"tune", "artifact", "signature", "members", "charter", "engine", "slo", "only"}),
-    "deployments.*": frozenset({"slo", "only", "input", "every", "online", "members", "engine", "was"}),
+    "deployments.*": frozenset({"only", "input", "every", "online", "members", "engine", "was"}),
     "deployments.*.log": frozenset({"sample", "retention"}),
     "monitors.*": frozenset({"slo", "only", "kpis"}),
     "triggers.*": frozenset({"only"}),

@@ -210,7 +210,9 @@ def _sentence(error: Any, annotation: Any) -> str:
         return str(context["error"]).rstrip(".")
     if kind in _BOUNDS:
         name, says = _BOUNDS[kind]
-        return says.format(f"{context[name]:g}")
+        bound = context[name]
+        # A bound of durations comes in pydantic's words: "3 days", and the least of all as code.
+        return says.format(bound.replace("datetime.timedelta(0)", "0s") if type(bound) is str else f"{bound:g}")
     if kind in ("model_type", "model_attributes_type"):
         return f"expected {wanted(annotation)}"
     return _TYPES.get(kind.split("_")[0], f"expected {wanted(annotation)}")

@@ -1,5 +1,6 @@
 """Conditions on schedule and observations, and what they lead to: requests, and what people are told. Each says why."""
 
+from modelyard.triggers.causes import watchers
 from modelyard.triggers.decide import Decision, Facts, Reason, decide, explain
 from modelyard.triggers.outbox import acknowledge, due, failed, notice, resolve, settle, told
 from modelyard.triggers.run import close, deployments, kind_of, look, routes, run
@@ -23,4 +24,5 @@ __all__ = [
     "run",
     "settle",
     "told",
+    "watchers",
 ]

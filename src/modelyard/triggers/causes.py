@@ -14,10 +14,14 @@ from datetime import datetime
 from typing import Any, Literal
 
 from modelyard.records import Alert, Audit, Observation
-from modelyard.spec.kinds import TOLD
+from modelyard.spec.kinds import SLO, TOLD
+from modelyard.spec.levels import watcher
+from modelyard.spec.types import Spec
 
 CALM = 3
-"""So many looks without it end what was seen; a source that is fresh again is so at the first."""
+"""So many looks without it end what was seen."""
+AT_ONCE = ("stale_source", SLO)
+"""A source that is fresh again is so at the first look; a burn rate has its short window."""
 
 RISES: dict[str, tuple[str, Literal["warn", "page"]]] = {
     "rollout.rolled_back": ("rollback", "page"),
@@ -148,9 +152,14 @@ def _calmer(now: Stand, seen: Seen) -> Stand:
     if seen.monitor not in watched:
         return now
     watched[seen.monitor]["calm"] += 1
-    enough = CALM if seen.monitor and seen.kind != "stale_source" else 1
+    enough = CALM if seen.monitor and seen.kind not in AT_ONCE else 1
     still = {name: each for name, each in watched.items() if name != seen.monitor or each["calm"] < enough}
     return Stand(now.state if still else "resolved", now.level, now.says if still else seen.says or now.says, still)
+
+
+def watchers(spec: Spec) -> list[str]:
+    """Who may see the end of a cause: declared monitors, and the looks at declared service levels."""
+    return [*spec.monitors, *(watcher(name) for name, each in spec.deployments.items() if each.slo is not None)]
 
 
 def forgotten(now: Stand, monitors: Iterable[str]) -> Stand:

@@ -35,7 +35,9 @@ def notice(store: Store, spec: Spec, *, now: datetime, actor: str, fence: Held |
     entries = store.read(Audit, action=causes.ACTIONS, sequence__gt=place["sequence"], order="sequence")
     looks = store.read(Observation, id__gt=place["observation"], order="id")
     standing = store.read(Alert, state=STANDING)
-    lost = [each for each in standing if causes.forgotten(causes.stand(each), spec.monitors).state == "resolved"]
+    lost = [
+        each for each in standing if causes.forgotten(causes.stand(each), causes.watchers(spec)).state == "resolved"
+    ]
     if not entries and not looks and not lost and not _escalations(store, spec, standing, now):
         return 0
     waiting = [each.digest for each in store.read(Release, state="pending_approval")] if entries else []
@@ -56,7 +58,7 @@ def _change(tx: Transaction, spec: Spec, seen: Sequence[Seen], now: datetime) ->
     """Let causes rise, worsen and end; only what has come of all that was seen is told."""
     before = {each.cause: each for each in tx.read(Alert, state=STANDING)}
     stands: dict[str, Stand] = {
-        cause: causes.forgotten(causes.stand(each), spec.monitors) for cause, each in before.items()
+        cause: causes.forgotten(causes.stand(each), causes.watchers(spec)) for cause, each in before.items()
     }
     last: dict[str, Seen] = {}
     for each in seen:
