@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import io
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from modelyard import monitor
 from modelyard.monitor import cost, joint, sources
 from modelyard.monitor.decay import apart, judge
 from modelyard.monitor.grouping import group, led, persistent, shared
+from modelyard.monitor.sample import thinned
 from modelyard.monitor.seen import Seen, unknown
 from modelyard.monitor.served import Served
 from modelyard.monitor.software import volume
@@ -153,7 +152,7 @@ def test_columns_that_change_together_are_seen_where_each_alone_looks_unchanged(
         first = rng.normal(size=rows)
         return pa.table({"a": first, "b": together * first + np.sqrt(1 - together**2) * rng.normal(size=rows)})
 
-    known = pq.read_table(io.BytesIO(joint.sample(table(6_000, 0.9))))
+    known = thinned(table(6_000, 0.9), 4_000)
     usual = joint._usual(known, ["a", "b"])
     same, broken = (stats_joint.judge(known, table(2_000, share), ["a", "b"]) for share in (0.9, 0.0))
     assert joint.judge(same, usual, ["a", "b"], "r", START).level == "ok"

@@ -240,9 +240,9 @@ def _kept(
     own = given[np.searchsorted(trial.rows, trial.cut.test)]
     if released is not cut:
         given = reference.as_unseen(given, own, unseen)
-    profile = reference.profile(
-        table, given, trial.frame.inputs, trial.frame.time, trial.signature["classes"], (trial.test, unseen), own
-    )
+    inputs, time, classes = trial.frame.inputs, trial.frame.time, trial.signature["classes"]
+    profile = reference.profile(table, given, inputs, time, classes, (trial.test, unseen), own)
+    rows = monitor.sample(reference.watched(table, given, inputs, classes), table.column(time) if time else None)
     seen = trial.table(trial.cut.train[-worth.SEEN :])
     known = worth.performance(
         trial.model.task,
@@ -264,7 +264,7 @@ def _kept(
         "baseline": store.blobs.put(heuristic.to_json()),
         "reference": store.blobs.put(canonical(profile.to_json())),
         "performance": store.blobs.put(canonical(known.to_json())),
-        "sample": store.blobs.put(monitor.joint_sample(table.select(list(trial.frame.inputs)))),
+        "sample": store.blobs.put(rows),
     }
 
 

@@ -1,10 +1,10 @@
 """What is watched of a deployment: drift of its inputs and predictions, quality by labels, faults upstream."""
 
 from modelyard.monitor.figures import by_period, take
-from modelyard.monitor.joint import sample as joint_sample
 from modelyard.monitor.moved import Moved, against_champion, effects, of_deployment, worth
 from modelyard.monitor.observe import observe
 from modelyard.monitor.policy import uses
+from modelyard.monitor.sample import sample
 from modelyard.monitor.segments import profile_segments
 from modelyard.monitor.show import show
 from modelyard.monitor.slo import standing, watch
@@ -14,10 +14,10 @@ __all__ = [
     "against_champion",
     "by_period",
     "effects",
-    "joint_sample",
     "observe",
     "of_deployment",
     "profile_segments",
+    "sample",
     "show",
     "standing",
     "take",

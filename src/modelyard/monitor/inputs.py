@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
-from modelyard.monitor import reference, segments, served
+from modelyard.monitor import reference, season, segments, served
 from modelyard.monitor.seen import Seen, unknown
 from modelyard.records import Release
 from modelyard.spec.types import Monitor
@@ -30,7 +31,7 @@ ALMOST = 1.1
 """A window this factor short of a known width still counts as one: its first or last hours may lack traffic."""
 
 
-def look(store: Store, monitor: Monitor, now: datetime) -> list[Seen]:
+def look(store: Store, name: str, monitor: Monitor, now: datetime) -> list[Seen]:
     """Drift, missing, schema and duplicates in the window that ends now; kinds that are not declared are left out."""
     kinds = [kind for kind in KINDS if _declared(monitor, kind)]
     if not kinds:
@@ -43,18 +44,26 @@ def look(store: Store, monitor: Monitor, now: datetime) -> list[Seen]:
     found = _in_whole_weeks(store, monitor, release, now)
     window = Profile.merge([each.profile for each in found])
     if window.rows < monitor.min_rows:
-        name = f"{release.model}@{release.number}"
-        why = f"{name} answered {window.rows} rows in the window, {monitor.min_rows} are needed"
+        of = f"{release.model}@{release.number}"
+        why = f"{of} answered {window.rows} rows in the window, {monitor.min_rows} are needed"
         return [unknown(kind, why, rows=window.rows, release=release.digest) for kind in kinds]
     span = max(each.end for each in found) - min(each.start for each in found)
-    if known.narrowest is not None and known.narrowest > ALMOST * span:
-        # Half a week is no small week: it lacks weekdays, and nothing tells how half weeks usually differ.
-        name = f"{release.model}@{release.number}"
-        why = f"{name} answered for {_days(span)} in the window; what is usual is known of {_days(known.narrowest)}"
-        return [unknown(kind, why, rows=window.rows, release=release.digest) for kind in kinds]
     worth = reference.performance(store, release)
     leaning = worth.importance if worth else None
-    return judge(monitor, release, known, window, span=span, kinds=kinds, leaning=leaning)
+    more: dict[str, Any] = {}
+    if monitor.reference == "seasonal":
+        weeks = season.learnt(store, name, monitor, release, now)
+        more["weeks"] = weeks.to_json()
+        same = season.matched(store, monitor, release, known, weeks, found)
+        if same is not None:
+            more["same_hours"] = same.rows
+            return judge(monitor, release, same, window, span=span, kinds=kinds, leaning=leaning, more=more)
+    if known.narrowest is not None and known.narrowest > ALMOST * span:
+        # Half a week is no small week: it lacks weekdays, and nothing tells how half weeks usually differ.
+        of = f"{release.model}@{release.number}"
+        why = f"{of} answered for {_days(span)} in the window; what is usual is known of {_days(known.narrowest)}"
+        return [unknown(kind, why, rows=window.rows, release=release.digest, **more) for kind in kinds]
+    return judge(monitor, release, known, window, span=span, kinds=kinds, leaning=leaning, more=more)
 
 
 def _in_whole_weeks(store: Store, monitor: Monitor, release: Release, now: datetime) -> list[segments.Stretch]:
@@ -102,8 +111,10 @@ def judge(
     span: timedelta,
     kinds: Sequence[str],
     leaning: Mapping[str, float] | None = None,
+    more: Mapping[str, Any] | None = None,
 ) -> list[Seen]:
-    """One thing seen per kind, from the comparison of all columns. `leaning`: how much the model leans on each."""
+    """One thing seen per kind, from the comparison of all columns. `leaning`: how much the model leans on each; `more`: of
+    the reference, for the detail of drift."""
     watched = known if monitor.drift.columns is None else known.only((*monitor.drift.columns, segments.PREDICTION))
     results = compare(
         watched,
@@ -117,8 +128,8 @@ def judge(
     judged = [result for result in results if result.verdict != "insufficient_data"]
     if not judged:
         why = f"the training rows of {release.model}@{release.number} are too few ({known.rows})"
-        return [unknown(kind, why, rows=window.rows, release=release.digest) for kind in kinds]
-    return [_seen(kind, release, window, judged, monitor.drift.page, leaning) for kind in kinds]
+        return [unknown(kind, why, rows=window.rows, release=release.digest, **(more or {})) for kind in kinds]
+    return [_seen(kind, release, window, judged, monitor.drift.page, leaning, more or {}) for kind in kinds]
 
 
 def alpha(monitor: Monitor, columns: int) -> float:
@@ -151,6 +162,7 @@ def _seen(
     results: list[ColumnResult],
     page: float,
     leaning: Mapping[str, float] | None,
+    more: Mapping[str, Any],
 ) -> Seen:
     levels = {result.column: _level(kind, result, leaning) for result in results}
     moved = [result for result in results if levels[result.column] != "ok"]
@@ -164,7 +176,7 @@ def _seen(
         "columns": [{**result.as_json(), "level": levels[result.column]} for result in moved],
     }
     if kind == "drift":
-        detail["psi"] = {result.column: round(result.psi, 4) for result in results if result.psi is not None}
+        detail |= {"psi": {result.column: round(result.psi, 4) for result in results if result.psi is not None}, **more}
     severe = any(_severe(result, page) for result in alarming)
     return Seen(kind, worst, _says(kind, alarming, moved, len(results)), detail, severe)
 

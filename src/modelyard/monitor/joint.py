@@ -7,24 +7,23 @@ windows. It warns and never pages: what it says needs a person.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from datetime import datetime
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from scipy import special
 
 from modelyard.monitor import reference
+from modelyard.monitor.sample import read, thinned
 from modelyard.monitor.seen import Seen, unknown
+from modelyard.monitor.segments import PREDICTION
 from modelyard.records import Observation, Release
 from modelyard.spec.types import Monitor
 from modelyard.stats import joint
-from modelyard.store import Blobs, Store, predictions
+from modelyard.store import Store, predictions
 
 KIND = "joint"
 ROWS = 2_000
@@ -50,7 +49,7 @@ def look(store: Store, name: str, monitor: Monitor, now: datetime, drift: Seen |
         return [Seen(KIND, last.level, last.says, inner)]
     if drift.level == "insufficient_data":
         return [unknown(KIND, drift.detail.get("why", drift.says), release=release.digest)]
-    known = _sample(store.blobs, release.body["sample"])
+    known = thinned(read(store.blobs, release.body["sample"]).rows, 2 * ROWS)
     columns = _quiet(monitor, known, drift)
     rows = _rows(store, monitor, release, columns, now)
     if len(columns) < 2 or min(rows.num_rows, known.num_rows) < joint.FEWEST:
@@ -87,23 +86,10 @@ def judge(found: joint.Joint, usual: Sequence[float], columns: Sequence[str], re
     return Seen(KIND, "ok", says, {**detail, "usual": [*usual, round(found.auc, 4)][-26:]})
 
 
-def sample(table: pa.Table) -> bytes:
-    """What a release keeps of its training rows for this: 2,000 rows of the inputs, evenly apart, as Parquet."""
-    thin = np.linspace(0, table.num_rows - 1, min(table.num_rows, 2 * ROWS)).astype(np.int64)
-    out = io.BytesIO()
-    pq.write_table(table.take(pa.array(thin)), out, compression="zstd")
-    return out.getvalue()
-
-
-@lru_cache(maxsize=8)
-def _sample(blobs: Blobs, digest: str) -> pa.Table:
-    return pq.read_table(io.BytesIO(blobs.get(digest)))
-
-
 def _quiet(monitor: Monitor, known: pa.Table, drift: Seen) -> list[str]:
     moved = {each["column"] for each in drift.detail.get("columns", ()) if each.get("level") in ("warn", "page")}
     watched = monitor.drift.columns or known.column_names
-    return [name for name in known.column_names if name in watched and name not in moved]
+    return [name for name in known.column_names if name in watched and name not in moved and name != PREDICTION]
 
 
 def _rows(store: Store, monitor: Monitor, release: Release, columns: Sequence[str], now: datetime) -> pa.Table:
@@ -111,8 +97,7 @@ def _rows(store: Store, monitor: Monitor, release: Release, columns: Sequence[st
     start = now - monitor.window
     rows = predictions.answers(store, monitor.deployment, start=start, end=now, columns=["release", *names])
     rows = rows.filter(pc.equal(rows["release"], release.digest)).drop_columns(["release"])
-    thin = np.linspace(0, rows.num_rows - 1, min(rows.num_rows, ROWS)).astype(np.int64)
-    return rows.take(pa.array(thin)).rename_columns([name.removeprefix("in.") for name in rows.column_names])
+    return thinned(rows, ROWS).rename_columns([name.removeprefix("in.") for name in rows.column_names])
 
 
 def _usual(known: pa.Table, columns: Sequence[str]) -> list[float]:

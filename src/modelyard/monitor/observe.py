@@ -44,7 +44,7 @@ def observe(
         return []
     monitor = shared(spec, monitor)
     judged = quality.look(store, spec, monitor, now)
-    found = inputs.look(store, monitor, now)
+    found = inputs.look(store, name, monitor, now)
     drift = next((each for each in found if each.kind == "drift"), None)
     seen = [
         *found,

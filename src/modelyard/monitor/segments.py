@@ -70,13 +70,14 @@ def stretches(store: Store, deployment: str, release: Release, start: datetime, 
         if whole is not None and start <= whole.start and whole.end <= end:
             found.append(whole)
         elif whole is not None:
-            hours = _hours_of(store.blobs, segment.profile, release.digest, digest)
+            hours = hours_of(store.blobs, segment.profile, release.digest, digest)
             found += [hour for hour in hours if start <= hour.start < end]
     return found
 
 
 @lru_cache(maxsize=256)
-def _hours_of(blobs: Blobs, digest: str, release: str, against: str) -> tuple[Stretch, ...]:
+def hours_of(blobs: Blobs, digest: str, release: str, against: str) -> tuple[Stretch, ...]:
+    """The hours of one release in a segment's profile, laid out by the reference `against`."""
     known = reference.read(blobs, against)
     return tuple(
         Stretch(start, start + timedelta(hours=1), Profile.from_json(group["profile"], known))
@@ -88,7 +89,7 @@ def _hours_of(blobs: Blobs, digest: str, release: str, against: str) -> tuple[St
 @lru_cache(maxsize=1024)
 def _whole(blobs: Blobs, digest: str, release: str, against: str) -> Stretch | None:
     """All hours of a segment as one, so that a window that holds them all need not add them up again."""
-    hours = _hours_of(blobs, digest, release, against)
+    hours = hours_of(blobs, digest, release, against)
     if not hours:
         return None
     ends = [hour.end for hour in hours]

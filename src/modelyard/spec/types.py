@@ -488,7 +488,10 @@ class Monitor(Declared):
     deployment: str = Field(description="the deployment that is watched")
     every: Duration = Field(default=timedelta(days=1), description="how often it is looked at")
     window: Duration = Field(default=timedelta(days=7), description="how much of its log each look takes in")
-    reference: Literal["training"] = Field(default="training", description="the data of the very release that answers")
+    reference: Literal["seasonal", "training"] = Field(
+        default="seasonal",
+        description="the same hours of the week, in the training data and the release's first calm weeks, once there are four; or all training data",
+    )
     min_rows: int = Field(default=200, ge=1, description="fewer rows (or labels) in a window are insufficient data")
     drift: Drift = Field(default=Drift(), description="inputs and predictions against the reference")
     quality: Quality | None = Field(default=None, description="a metric on labels, once they are mature")

@@ -134,6 +134,16 @@ def of_others(layout: Layout, reference: Tally, tallies: Sequence[Tally]) -> Nat
     return Natural({name: found for name in series[-1] if (found := _spreads(name, series))})
 
 
+def of_same(layout: Layout, tallies: Sequence[Tally]) -> Natural:
+    """How far each of some windows that should be alike lies from all others together."""
+    windows = [tally for tally in tallies if tally.rows >= FEWEST_ROWS]
+    if len(windows) < FEWEST:
+        return Natural()
+    whole = merge(windows)
+    around = [distances(layout, minus(whole, window), window) for window in windows]
+    return Natural({name: found for name in around[-1] if (found := _spreads(name, around))})
+
+
 def turns_over(array: pa.Array, groups: Groups) -> bool:
     """Whether a category's values come and go (customers, products), so that ever more are new as time goes on.
 

@@ -3,22 +3,27 @@
 History is kept as one profile per hour of the week (168 of them, 0 is Monday 00:00 UTC). A window is compared with the
 mixture of them that holds the hours in the window's own proportions (post-stratification by hour of the week), so that
 half a week, a holiday's gap or a busy evening differs from its reference in nothing but its values.
+
+How far the same hours of one week usually lie from those of the others is learnt with it (`usual`).
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
 import numpy.typing as npt
 
-from modelyard.stats import rows, tally
+from modelyard.stats import natural, tally
+from modelyard.stats.category import CategoryLayout
+from modelyard.stats.distance import Layout
 from modelyard.stats.profile import Column, Profile
 
 HOURS = 168
+WEEK = 7 * 86_400.0
 _EPOCH = 3 * 24
 """1970-01-01 was a Thursday."""
 _COVERED = 0.9
@@ -107,16 +112,33 @@ def _quantile(values: Mapping[int, float], rows: Mapping[int, int]) -> float:
 
 
 def _mixture(hours: Mapping[int, Profile], weights: Mapping[int, float], reference: Profile) -> Profile:
+    """A column that history does not hold stays as the reference has it, and so do its whole rows."""
     parts = [(hours[hour], weight) for hour, weight in sorted(weights.items())]
     columns: dict[str, Column] = {}
     for name, column in reference.columns.items():
         having = [(part.columns[name].tally, weight) for part, weight in parts if name in part.columns]
         if having:
             mixed = tally.mix([each for each, _ in having], [weight for _, weight in having])
-            columns[name] = replace(column, tally=mixed)
-    return replace(
-        reference,
-        columns=columns,
-        rows=round(sum(weight * part.rows for part, weight in parts)),
-        sample=rows.merge([part.sample for part, _ in parts]),
-    )
+            share = mixed.count / max(column.tally.count, 1)
+            column = replace(column, layout=_scaled(column.layout, share), tally=mixed)
+        columns[name] = column
+    return replace(reference, columns=columns, rows=round(sum(weight * part.rows for part, weight in parts)))
+
+
+def _scaled(layout: Layout, share: float) -> Layout:
+    """So many values that come once as a part of the rows is to be expected to hold."""
+    return replace(layout, once=round(layout.once * share)) if isinstance(layout, CategoryLayout) else layout
+
+
+def usual(profile: Profile, weeks: Sequence[Profile], span: float) -> Profile:
+    """A reference of the same hours, with what is usual for windows of `span` seconds: how whole weeks vary (the season
+    of the year, the weather), and how the same hours of these `weeks` lay about each other. Without enough of them what
+    is usual stays what the reference itself knows."""
+    columns = {}
+    for name, column in profile.columns.items():
+        own = natural.of_same(column.layout, [week.columns[name].tally for week in weeks if name in week.columns])
+        if own:
+            weekly = natural.nearest(column.natural, WEEK)
+            column = replace(column, natural={round(span): weekly.beside(own) if weekly else own})
+        columns[name] = column
+    return replace(profile, columns=columns)

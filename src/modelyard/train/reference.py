@@ -38,8 +38,7 @@ def profile(
     be across the edge of a bin: as long as the two models hardly differ, what either says is usual.
     """
     times = table.column(time) if time else None
-    watched = table.select(list(inputs)).append_column(PREDICTION, _column(answers, classes))
-    known = Profile.of(watched, time=times, computed=[PREDICTION])
+    known = Profile.of(watched(table, answers, inputs, classes), time=times, computed=[PREDICTION])
     if unseen is None or time is None:
         return known
     rows, given = unseen
@@ -47,6 +46,11 @@ def profile(
     if seen is None or not alike(seen, given):
         return known
     return known.learn(PREDICTION, _column(seen, classes), rows.column(time))
+
+
+def watched(table: pa.Table, answers: np.ndarray, inputs: Sequence[str], classes: Sequence[Any] | None) -> pa.Table:
+    """The inputs and `prediction`."""
+    return table.select(list(inputs)).append_column(PREDICTION, _column(answers, classes))
 
 
 def alike(seen: np.ndarray, unseen: np.ndarray) -> bool:
