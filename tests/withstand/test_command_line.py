@@ -82,6 +82,16 @@ def test_a_mistake_is_one_json_document_and_no_defect(yard: Yard, words: tuple[s
     assert "Traceback" not in ended.stderr
 
 
+def test_rows_that_a_deployment_cannot_answer_are_named_with_what_is_missing(yard: Yard) -> None:
+    odd, out = yard.directory / "odd.csv", yard.directory / "out.csv"
+    odd.write_text("odd\n1\n")
+    said = yard.yard("predict", "buys-api", str(odd), "-o", str(out), "--json")
+    (error,) = json.loads(said.out)["errors"]
+    assert said.code == 2 and error["where"] == str(odd) and "dataset" in error["hint"]
+    assert {"pointer": "/columns/odd", "code": "unknown_feature"}.items() <= error["faults"][-1].items()
+    assert not out.exists()
+
+
 def test_a_taken_port_is_named(yard: Yard) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

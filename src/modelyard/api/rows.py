@@ -13,7 +13,7 @@ import pyarrow as pa
 from modelyard.api.context import Context
 from modelyard.errors import DataError, InputError, NotFound
 from modelyard.records import Deployment, Release, Version
-from modelyard.serve import Gateway
+from modelyard.serve import Gateway, Refusal
 from modelyard.store import Store
 
 Json = dict[str, Any]
@@ -55,6 +55,9 @@ def predict(context: Context, deployment: str, source: Path, out: Path) -> Json:
             answers.extend(answer["predictions"])
             arms.extend([answer["release"]] * len(batch))
             warnings += len(answer["warnings"])
+    except Refusal as refusal:
+        refusal.where, refusal.hint = str(source), f"Rows are asked as the dataset of {spec.model} makes them."
+        raise
     finally:
         gateway.close()
     written = table.append_column("prediction", pa.array(answers)).append_column("release", pa.array(arms))

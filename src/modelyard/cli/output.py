@@ -10,6 +10,8 @@ from typing import Any
 
 import click
 
+from modelyard.errors import YardError
+
 
 def emit(value: Any) -> None:
     """Print one JSON document on standard output."""
@@ -64,14 +66,15 @@ class Progress:
             self._open = False
 
 
-def fail(error: Any, *, as_json: bool) -> None:
+def fail(error: YardError, *, as_json: bool) -> None:
     """Print an expected error: as JSON on standard output when asked, else as sentences on standard error."""
     problems = getattr(error, "problems", None)
     if as_json:
         if problems is not None:
             emit({"errors": [vars(problem) for problem in problems]})
         else:
-            emit({"errors": [error.as_json()]})
+            faults = [fault.as_json() for fault in getattr(error, "faults", ())]
+            emit({"errors": [YardError.as_json(error) | ({"faults": faults} if faults else {})]})
         return
     if problems is not None:
         for problem in problems:
