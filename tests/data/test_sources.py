@@ -172,6 +172,12 @@ class TestKnownAt:
         assert data.newest(yard.project, "raw", as_of=at(1, 15)) == at(1, 2)
         assert data.newest(yard.project, "raw", as_of=at(1, 15) - timedelta(days=60)) is None
 
+    def test_arrivals_are_counted_by_the_hour(self, yard, at, tmp_path):
+        self.rows(yard, at(2, 2))
+        asked = {"since": at(1, 1, 12), "as_of": at(1, 15), "cache": tmp_path}
+        assert data.arrivals(yard.project, "raw", **asked) == {at(1, 2): 1}
+        assert data.arrivals(yard.project, "raw", **asked | {"since": at(1, 1)}) == {at(1, 1): 1, at(1, 2): 1}
+
 
 class TestGlobs:
     def build(self, yard, files, as_of=None, **source):

@@ -226,3 +226,42 @@ def test_thin_traffic_is_seen_against_the_same_hours_of_the_week():
     assert volume(past, thin, START, START + 7 * DAY).level == "warn"
     assert volume(past, [], START, START + 7 * DAY).level == "page"
     assert volume(past[-100:], week, START, START + 7 * DAY).level == "insufficient_data"
+
+
+def test_requests_that_take_longer_week_by_week_are_told():
+    assert cost.creep([10, 10, 12, 10, 12, 10, 10, 12]) == ""
+    assert cost.creep([10, 10, 12, 12, 14]) == "", "five weeks are too few"
+    assert "10 ms 7 weeks ago" in cost.creep([10, 11, 12, 13, 14, 15, 16, 17])
+    assert cost.creep([10.0, 10, 10, 10, 20, 20, 10, 10]) == "", "a bad fortnight is no creep"
+    assert cost.both(unknown("cost", "too few"), "a request takes longer").level == "warn"
+
+
+def test_a_source_that_brings_half_is_thin_and_a_sunday_is_not():
+    hours = {START + DAY * (h / 24): 20 if (START + DAY * (h / 24)).isoweekday() < 6 else 4 for h in range(56 * 24)}
+    assert sources.sparse("sales", hours, DAY) == ""
+    sunday = {hour: n for hour, n in hours.items() if hour < START + DAY * 52}
+    assert max(sunday).isoweekday() == 7
+    assert sources.sparse("sales", sunday, DAY) == ""
+    thin = {hour: n if hour < START + DAY * 49 else n // 3 for hour, n in hours.items()}
+    assert sources.sparse("sales", thin, 7 * DAY).startswith("sales: is thin: 768 rows came")
+    assert sources.sparse("sales", {}, DAY) == ""
+
+
+def test_a_process_that_grows_is_told_once_its_usual_size_is_known(world, declared):
+    levels = []
+    for day in range(20):
+        world.serve(day, 220, labels=False)
+        monitor.profile_segments(world.store, "api")
+        size = 200_000_000 if day < 18 else 500_000_000
+        seen = monitor.observe(
+            world.store,
+            declared(window=DAY, quality=None),
+            "health",
+            now=START + DAY * (day + 1),
+            actor="test",
+            source_times={},
+            memory=lambda size=size: [150_000_000, size],
+        )
+        levels.append(next(each for each in seen if each.kind == "software"))
+    assert {each.level for each in levels[:18]} == {"ok"}
+    assert levels[18].level == "warn" and "holds 500 MB, 200 MB were usual" in levels[18].says

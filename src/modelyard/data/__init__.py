@@ -3,12 +3,13 @@
 from modelyard.data.datasets import build_dataset, build_view
 from modelyard.data.figures import Figure, figures
 from modelyard.data.frames import KNOWN_AT, Frame, read, rows, training_frame
-from modelyard.data.sources import newest
+from modelyard.data.sources import arrivals, newest
 
 __all__ = [
     "KNOWN_AT",
     "Figure",
     "Frame",
+    "arrivals",
     "build_dataset",
     "build_view",
     "figures",

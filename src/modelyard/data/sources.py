@@ -99,6 +99,21 @@ def newest(project: Project, name: str, *, as_of: datetime, cache: Path | None =
         return found
 
 
+def arrivals(project: Project, name: str, *, since: datetime, as_of: datetime, cache: Path) -> dict[datetime, int]:
+    """How many rows visible at `as_of` lie in each hour from `since` on that has any; empty for a source without time."""
+    with duck.ask() as connection:
+        _, _, union, time, _ = _read_together(connection, project, name, as_of=as_of, cache=cache)
+        if time is None:
+            return {}
+        with duck.explained("the rows cannot be read", where=f"source {name}", hint="Look at `types` and `time`."):
+            moments = f"SELECT {time} AS {TIME} FROM {union.relation}"
+            inside = f"{TIME} >= {literal(since)} AND {TIME} <= {literal(as_of)}"
+            asked = (
+                f"SELECT date_trunc('hour', {TIME}) AS hour, count(*) AS n FROM ({moments}) WHERE {inside} GROUP BY 1"
+            )
+            return {row["hour"]: row["n"] for row in duck.dicts(connection, asked)}
+
+
 def _read_together(
     connection: duckdb.DuckDBPyConnection, project: Project, name: str, *, as_of: datetime, cache: Path
 ) -> tuple[Files, list[File], Union, str | None, list[str]]:

@@ -13,7 +13,7 @@ from modelyard import monitor, release, serve, triggers
 from modelyard.errors import LeaseLost, YardError
 from modelyard.loop import apply as applying
 from modelyard.loop import upstream
-from modelyard.loop.freshness import newest
+from modelyard.loop.freshness import arrivals, newest
 from modelyard.loop.ground import survey
 from modelyard.loop.kpis import measure as compute
 from modelyard.loop.react import react as carry_out
@@ -62,6 +62,8 @@ def observe(turn: Turn, *, now_or_never: bool = False) -> None:
             actor=yard.actor,
             fence=turn.held,
             source_times=lambda: newest(yard),
+            arrived=lambda since: arrivals(yard, since),
+            memory=None if yard.simulated else lambda: serve.memory(yard.store),
             force=now_or_never,
             simulated=yard.simulated,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,7 +10,7 @@ from modelyard.errors import NotFound
 from modelyard.monitor import concept, cost, decay, estimate, inputs, joint, message, quality, software, sources
 from modelyard.monitor.grouping import group, persistent, shared
 from modelyard.monitor.seen import Seen
-from modelyard.monitor.sources import Newest
+from modelyard.monitor.sources import Arrived, Newest
 from modelyard.records import Level, Observation
 from modelyard.spec.types import Monitor, Spec
 from modelyard.stats import severity
@@ -30,12 +30,15 @@ def observe(
     actor: str,
     fence: Held | None = None,
     source_times: Newest | Callable[[], Newest] | None = None,
+    arrived: Callable[[datetime], Arrived] | None = None,
+    memory: Callable[[], Sequence[int]] | None = None,
     force: bool = False,
     simulated: bool = False,
 ) -> list[Observation]:
     """Look at the window [now - window, now) and record one observation per kind; nothing when it is not yet due.
 
     `source_times`: the newest row's time per source, or how to find it (asked only when due); else as last built.
+    `arrived`: how to find each source's rows by hour since a time; `memory`: the bytes that each gateway process holds.
     `force` looks whether due or not, but never twice at the same `now`. In a simulation latencies are not judged.
     """
     monitor = _declared(spec, name)
@@ -53,9 +56,9 @@ def observe(
         *decay.look(store, name, monitor, now, judged[0] if judged else None),
         *concept.look(store, spec, name, monitor, now),
         *estimate.look(store, monitor, now),
-        *software.look(store, monitor, now, simulated=simulated),
-        *cost.look(store, spec, monitor, simulated=simulated),
-        *sources.look(store, spec, name, monitor, now, source_times),
+        *software.look(store, name, monitor, now, simulated=simulated, memory=memory() if memory else ()),
+        *cost.look(store, spec, monitor, now, simulated=simulated),
+        *sources.look(store, spec, name, monitor, now, source_times, arrived),
     ]
     before = _before(store, name)
     seen = group(persistent(seen, {kind: [each.raw for each in levels] for kind, levels in before.items()}))

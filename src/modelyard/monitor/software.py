@@ -1,8 +1,9 @@
-"""How the deployment serves: latency, errors and throughput, against declared bounds or its own past windows."""
+"""How the deployment serves: latency, errors, memory and throughput, against declared bounds or its own past windows."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 from modelyard.monitor import served
 from modelyard.monitor.seen import Seen, unknown
 from modelyard.monitor.served import Served
-from modelyard.records import Level
+from modelyard.records import Level, Observation
 from modelyard.spec.types import Monitor
 from modelyard.stats import rhythm, significance
 from modelyard.stats.seasonal import HOURS, hour_at
@@ -27,10 +28,14 @@ FAILING = 0.01
 THIN, Z = 0.5, 4.0
 """Traffic is thin below half of what is usual for the hours, at a robust z of 4; the same for twice as much."""
 FEWEST = 200
+GROWN, LOOKS = 1.5, 8
+"""Memory warns at so many times its median over past looks, of which there must be so many, at a robust z of 4."""
 
 
-def look(store: Store, monitor: Monitor, now: datetime, *, simulated: bool = False) -> list[Seen]:
-    """Kinds "software" (latency, errors) and "volume" (throughput), from stored counts alone."""
+def look(
+    store: Store, name: str, monitor: Monitor, now: datetime, *, simulated: bool = False, memory: Sequence[int] = ()
+) -> list[Seen]:
+    """Kinds "software" (latency, errors, `memory`: bytes per gateway process) and "volume" (throughput)."""
     kinds = [*(["software"] if monitor.software.enabled else []), *(["volume"] if monitor.upstream.volume else [])]
     if not kinds:
         return []
@@ -38,7 +43,7 @@ def look(store: Store, monitor: Monitor, now: datetime, *, simulated: bool = Fal
     hours = served.window(store, monitor.deployment, start - timedelta(weeks=PAST), now)
     past, current = [each for each in hours if each.start < start], [each for each in hours if each.start >= start]
     made = {
-        "software": lambda: software(monitor, past, current, simulated=simulated),
+        "software": lambda: grown(store, name, software(monitor, past, current, simulated=simulated), memory, start),
         "volume": lambda: volume(past, current, start, now),
     }
     return [made[kind]() for kind in kinds]
@@ -63,6 +68,29 @@ def software(monitor: Monitor, past: Sequence[Served], current: Sequence[Served]
     level = max((each[0] for each in findings), key=order.index)
     told = [says for found, says in findings if found == level and says]
     return Seen("software", level, "; ".join(told) or f"{rows.n} rows served", detail)
+
+
+def grown(store: Store, name: str, seen: Seen, memory: Sequence[int], before: datetime) -> Seen:
+    """What was seen of the software, and of its memory: a process that holds half as much again as they did before the
+    window warns."""
+    if not memory:
+        return seen
+    most = max(memory)
+    looks = store.read(
+        Observation, monitor=name, kind="software", end__ge=before - timedelta(weeks=PAST), end__le=before
+    )
+    past = [each.detail["memory"] for each in looks if each.detail.get("memory")]
+    seen = replace(seen, detail={**seen.detail, "memory": most})
+    if len(past) < LOOKS:
+        return seen
+    usual = float(np.median(past))
+    spread = 1.4826 * float(np.median(np.abs(np.array(past) - usual)))
+    if most < GROWN * usual or most - usual < Z * spread:
+        return seen
+    says = f"a gateway process holds {most / 1e6:.0f} MB, {usual / 1e6:.0f} MB were usual"
+    if seen.level in ("warn", "page"):
+        return replace(seen, says=f"{seen.says}; {says}")
+    return replace(seen, level="warn", says=says)
 
 
 def _errors(monitor: Monitor, rows: Rate, before: Rate) -> tuple[Level, str]:

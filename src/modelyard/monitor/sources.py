@@ -1,4 +1,4 @@
-"""Judge how new the sources are that a deployment's model is made from."""
+"""Judge how new the sources are that a deployment's model is made from, and whether as much comes as usual."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from modelyard.monitor.seen import Seen, unknown
+from modelyard.monitor.served import Served
+from modelyard.monitor.software import PAST, volume
 from modelyard.records import Observation, Version
 from modelyard.spec.types import Monitor, Spec
 from modelyard.store import Store
 
 Newest = Mapping[str, datetime | None]
+Arrived = Mapping[str, Mapping[datetime, int]]
 
 
 CADENCES, LOOKS = 3, 8
@@ -26,15 +29,36 @@ def look(
     monitor: Monitor,
     now: datetime,
     source_times: Newest | Callable[[], Newest] | None,
+    arrived: Callable[[datetime], Arrived] | None = None,
 ) -> list[Seen]:
-    """Stale sources: the newest row is older than declared, or than is usual. Empty when no source has a time."""
+    """Stale or thin sources: the newest row is older than declared, or than is usual, or fewer rows come than usual.
+    Empty when no source has a time."""
     allowed = {name: source.freshness for name, source in spec.sources.items() if source.time is not None}
     if not monitor.upstream.freshness or not allowed:
         return []
     given = source_times() if callable(source_times) else source_times
     times = given if given is not None else recorded(store)
     learned = usual(store.read(Observation, monitor=name, kind="stale", end__ge=now - HISTORY, order="end"))
-    return [judge(allowed, times, now, learned)]
+    thin = []
+    if monitor.upstream.volume and arrived is not None:
+        rows = arrived(now - monitor.window - timedelta(weeks=PAST))
+        thin = [told for name in allowed if (told := sparse(name, rows.get(name, {}), monitor.window))]
+    return [judge(allowed, times, now, learned, thin)]
+
+
+def sparse(name: str, rows: Mapping[datetime, int], window: timedelta) -> str:
+    """What is thin (or has swollen) about the rows of a source, by hour, in the window up to its newest one; "" when
+    nothing is. How old that one is, is another question."""
+    if not rows:
+        return ""
+    end = max(rows) + timedelta(hours=1)
+    hours = [Served(start, "", n, 0, 0) for start, n in rows.items()]
+    past, current = (
+        [each for each in hours if each.start < end - window],
+        [each for each in hours if each.start >= end - window],
+    )
+    found = volume(past, current, end - window, end)
+    return f"{name}: {found.says.removeprefix('traffic ')}" if found.level in ("warn", "page") else ""
 
 
 def usual(past: Sequence[Observation]) -> dict[str, timedelta]:
@@ -57,9 +81,10 @@ def judge(
     times: Newest,
     now: datetime,
     learned: Mapping[str, timedelta] | None = None,
+    thin: Sequence[str] = (),
 ) -> Seen:
-    """Page when a source is older than declared, warn when it is older than three times what is usual; insufficient data
-    when the time of one that declares it is not known and none is stale."""
+    """Page when a source is older than declared, warn when it is older than three times what is usual or is `thin`;
+    insufficient data when the time of one that declares it is not known and none is stale."""
     ages = {name: now - time for name in allowed if (time := times.get(name)) is not None}
     told, stale, late = [], [], []
     for name, age in ages.items():
@@ -70,7 +95,9 @@ def judge(
         elif limit is None and known is not None and age > CADENCES * max(known, timedelta(hours=1)):
             late.append(name)
             told.append(f"{name}: its newest row is {_told(age)} old, up to {_told(known)} is usual")
+    told += thin
     detail: dict[str, Any] = {
+        "thin": list(thin),
         "sources": {name: _detail(allowed[name], times.get(name)) for name in allowed},
     }
     if told:

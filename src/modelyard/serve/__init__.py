@@ -8,7 +8,7 @@ from modelyard.serve.gateway import Gateway
 from modelyard.serve.live import Tail
 from modelyard.serve.moving import discard, move
 from modelyard.serve.refusal import Fault, Refusal
-from modelyard.serve.reports import ejected, running
+from modelyard.serve.reports import ejected, memory, running
 
 __all__ = [
     "Answer",
@@ -20,6 +20,7 @@ __all__ = [
     "Tail",
     "discard",
     "ejected",
+    "memory",
     "move",
     "running",
 ]

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from hashlib import blake2b
+from os import getpid
 from typing import TypeAlias
 
 import msgspec
@@ -43,7 +44,7 @@ from modelyard.serve.levels import Levels, answered_badly
 from modelyard.serve.metrics import Labels, Metrics
 from modelyard.serve.protocols import routes
 from modelyard.serve.refusal import Fault, Refusal, of_faults
-from modelyard.serve.reports import Report
+from modelyard.serve.reports import Report, resident
 from modelyard.serve.shadows import Shadows
 
 REFRESH_SECONDS = 0.25
@@ -290,6 +291,7 @@ class Server:
         gauges: dict[str, dict[Labels, float]] = {
             "modelyard_revision": revisions,
             "modelyard_working": {(): float(self._working)},
+            "process_resident_memory_bytes": {(): float(resident(getpid()))},
         }
         gauges |= {"modelyard_unlogged_rows": lost} if lost else {}
         gauges |= {"modelyard_slo_budget_left": self.left} if self.left else {}

@@ -103,6 +103,21 @@ def ejected(store: Store, deployment: str) -> set[str]:
     return found
 
 
+def memory(store: Store) -> list[int]:
+    """The resident memory in bytes of each living gateway process of this host; empty where the system does not tell."""
+    found = (resident(int(path.name.partition("-")[0])) for path in place(store).glob("*.alive") if _alive(path))
+    return sorted(size for size in found if size)
+
+
+def resident(process: int) -> int:
+    """The resident memory of a process in bytes; 0 where the system does not tell."""
+    try:
+        pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
+    except (OSError, ValueError, IndexError):
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
 _decode = msgspec.json.Decoder(dict[str, _Runs]).decode
 
 
