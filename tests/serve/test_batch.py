@@ -7,34 +7,51 @@ from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from modelyard.records import Label
 from modelyard.serve import batch as batches
-from modelyard.serve import frames
+from modelyard.serve import frames, move
 from modelyard.serve.batch import Asked, Batch
+from modelyard.serve.http import digest_of
 from modelyard.serve.layout import Layout
 from modelyard.serve.protocols.own import PLAIN
+from modelyard.serve.refusal import Refusal
+from modelyard.serve.routing import sampled
 
 from .conftest import CHALLENGER, CHAMPION, SIGNATURE, Formula
 
 TIMELESS = SIGNATURE | {"inputs": [each for each in SIGNATURE["inputs"] if each["type"] not in ("timestamp", "date")]}
 
 
-@pytest.fixture
-def gateway(yard):
+LIMITED = {"temp": {"max": 38}}
+CLIPPED = {
+    "temp": {"min": -40, "max": 55, "out_of_range": "clip"},
+    "stops": {"out_of_range": "clip"},
+    "dest": {"unknown": "reject"},
+}
+
+
+@pytest.fixture(params=[LIMITED, CLIPPED], ids=["warned", "clipped"])
+def gateway(yard, request):
     yard.serve(CHAMPION, Formula(TIMELESS))
     yard.serve(CHALLENGER, Formula(TIMELESS, scale=2.0))
-    yard.deploy({"champion": (CHAMPION, 0.5), "canary": (CHALLENGER, 0.5)}, inputs={"temp": {"max": 38}}, max_rows=5)
+    yard.deploy({"champion": (CHAMPION, 0.5), "canary": (CHALLENGER, 0.5)}, inputs=request.param, max_rows=5)
     return yard.gateway()
 
 
-def together(gateway, bodies, keys=None):
-    """The answers of a batch, None where a request is left to the pipeline."""
+def together(gateway, bodies, keys=None, ids=None):
+    """The answers of a batch, None where a request is left to the pipeline; `ids` are those that clients chose."""
     deployed = gateway.deployed("late-api")
     layout = Layout.of(deployed.board)
-    asked = [Asked(body, key, 0.0) for body, key in zip(bodies, keys or [None] * len(bodies), strict=True)]
+    keys, ids = (given or [None] * len(bodies) for given in (keys, ids))
+    asked = [
+        Asked(body, key, 0.0, name or "", digest_of(body, key, "/") if name else "")
+        for body, key, name in zip(bodies, keys, ids, strict=True)
+    ]
     batches.run(Batch(deployed.board, layout, gateway.clock, deployed.spool, deployed.ledger, asked))
     return asked
 
@@ -79,9 +96,10 @@ def test_ordinary_requests_are_answered_together_and_others_left(gateway):
         {"rows": [row()]},
         {"rows": [row(temp=1), row(temp=2)]},
         {"rows": [row(flight=7, time_hour="2013-04-01T00:00:00Z")]},
+        {"rows": [row(temp=-12.5), row(stops=7)]},
     ]
     left = [
-        {"rows": [row(temp=99.0)]}, {"rows": [row(temp=39.0)]}, {"rows": [row(dest="XXX")]}, {"rows": [row(temp=None)]},
+        {"rows": [row(temp=99.0)]}, {"rows": [row(temp=-99.0, dest="\0")]}, {"rows": [row(temp=None)]},
         {"rows": [row(temp=...)]}, {"rows": [row(more=1)]}, {"rows": []}, {"rows": [row()] * 6}, {"rows": [row(flight="x")]},
         {"rows": [row(temp="1")]}, {"columns": {"temp": [1.0]}}, [], {"rows": [row(time_hour="soon")]},
     ]  # fmt: skip
@@ -96,7 +114,7 @@ def test_ordinary_requests_are_answered_together_and_others_left(gateway):
 
 def test_they_are_logged_as_if_each_had_come_alone(gateway):
     bodies = [
-        json.dumps({"rows": [row(temp=float(number), flight=number)] * (1 + number % 2)}).encode()
+        json.dumps({"rows": [row(temp=float(number), flight=number, stops=number)] * (1 + number % 2)}).encode()
         for number in range(6)
     ]
     keys = [f"k{number}" for number in range(6)]
@@ -121,6 +139,56 @@ def test_they_are_logged_as_if_each_had_come_alone(gateway):
         alone(gateway, body, key)
     assert logged() == first
     assert {each["arm"] for each in first} == {"champion", "canary"}
+    assert {each["warnings"] != "[]" for each in first} == {True, False}
+
+
+def test_an_id_that_a_client_chose_is_answered_once_and_known_again(gateway):
+    body, other = (json.dumps({"rows": [row(temp=temp, stops=9)]}).encode() for temp in (1.0, 2.0))
+    deployed = gateway.deployed("late-api")
+    first, twice, unlike = together(gateway, [body, body, other], ids=['mi"ne', 'mi"ne', "unlike"])
+    assert (first.held, unlike.held, twice.answer) == (True, True, None)
+    assert json.loads(first.answer)["request_id"] == 'mi"ne'
+    deployed.ledger.release(first.id, unlike.id)
+    (again,) = together(gateway, [body], ids=['mi"ne'])
+    assert (again.answer, again.held) == (None, False)  # the pipeline finds what was answered
+    for _ in range(2):
+        call = gateway.call("late-api", request_id='mi"ne')
+        call.body, call.codec, call.digest = body, PLAIN, digest_of(body, None, "/")
+        assert json.loads(PLAIN.write(call, gateway.run(call)).body) == json.loads(first.answer)
+        gateway.rotate()
+        move(gateway.store, "late-api")
+    call = gateway.call("late-api", request_id='mi"ne')
+    call.body, call.codec, call.digest = other, PLAIN, digest_of(other, None, "/")
+    with pytest.raises(Refusal, match="another request"):
+        gateway.run(call)
+
+
+def test_only_the_sample_is_logged_whatever_way_a_request_goes_and_labels_of_others_are_told_so(yard):
+    yard.serve(CHAMPION, Formula(TIMELESS))
+    yard.serve(CHALLENGER, Formula(TIMELESS, scale=2.0))
+    yard.deploy(shadows={"next": (CHALLENGER, 1.0)}, log={"sample": "30%"})
+    gateway = yard.gateway()
+    ids = [f"request-{number}" for number in range(60)]
+    asked = together(gateway, [json.dumps({"rows": [row(), row()]}).encode()] * 60, ids=ids)
+    deployed = gateway.deployed("late-api")
+    deployed.ledger.release(*ids)
+    assert all(each.answer for each in asked)
+    wanted = [each for each, logged in zip(ids, sampled(ids, "late-api", 0.3).tolist(), strict=True) if logged]
+    assert 8 < len(wanted) < 30
+    for number in range(60, 70):
+        gateway.predict("late-api", rows=[row()], request_id=f"request-{number}")
+    more = [f"request-{number}" for number in range(60, 70)]
+    wanted += [each for each, logged in zip(more, sampled(more, "late-api", 0.3).tolist(), strict=True) if logged]
+    gateway.rotate()
+    found = frames.table(each.frame for path in deployed.spool.place.glob("*.log") for each in frames.read(path))
+    answers = found.filter(pa.compute.equal(found["role"], "answer"))
+    assert set(answers["request_id"].to_pylist()) == set(wanted)
+    assert set(found["request_id"].to_pylist()) == set(wanted)
+    assert set(answers["weight"].to_pylist()) == {1 / 0.3}
+    results = gateway.feedback("late-api", [{"request_id": each, "label": 1.0} for each in [*ids, "never-asked"]])
+    told = {each.request_id: (each.status, each.code) for each in results}
+    assert all(told[each] == ((200, "") if each in wanted else (200, "not_sampled")) for each in ids)
+    assert len(yard.store.read(Label)) == sum(each in wanted for each in ids) + (told["never-asked"][1] == "")
 
 
 def test_labels_find_them(gateway):

@@ -37,7 +37,8 @@ def test_a_row_is_answered_by_the_champion_and_logged(yard, row):
         "request_id": answer.request_id, "row": 0, "at": yard.clock.now(), "time": yard.clock.now() + timedelta(hours=5),
         "arm": "champion", "role": "answer", "release": CHAMPION, "key": '{"flight":7}', "routing": answer.request_id,
         "prediction": 111.0, "predictions": None, "fallback": False, "warnings": "[]", "error": "",
-        "latency_ms": found[0]["latency_ms"], "propensity": 1.0, "in.temp": 10.0, "in.stops": 1, "in.dest": "SEA", "in.night": False,
+        "latency_ms": found[0]["latency_ms"], "propensity": 1.0,
+        "weight": 1.0, "in.temp": 10.0, "in.stops": 1, "in.dest": "SEA", "in.night": False,
         "in.when": found[0]["in.when"], "in.day": found[0]["in.day"],
         "label": None, "label_time": None, "label_received": None,
     }  # fmt: skip

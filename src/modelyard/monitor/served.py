@@ -28,7 +28,8 @@ LATENCIES = np.geomspace(0.05, 60_000, 85)
 @dataclass(frozen=True)
 class Served:
     """What one release answered in the hour from `start`: rows, of them without an answer and by the fallback; requests
-    by bin of latency; scores by cell of the release's grid as {cell: (rows, sum of scores)}."""
+    by bin of latency; scores by cell of the release's grid as {cell: (rows, sum of scores)}; `weight`: for how many each row
+    stands in the mean, where only a sample was logged."""
 
     start: datetime
     release: str
@@ -37,6 +38,12 @@ class Served:
     fallbacks: int
     latency: Mapping[int, int] = field(default_factory=dict)
     scores: Mapping[int, tuple[float, float]] = field(default_factory=dict)
+    weight: float = 1.0
+
+    @property
+    def asked(self) -> float:
+        """How many rows were asked, where only a sample of them was logged."""
+        return self.rows * self.weight
 
     @property
     def end(self) -> datetime:
@@ -53,7 +60,7 @@ class Served:
             "fallbacks": self.fallbacks,
             "latency": [[place, n] for place, n in self.latency.items()],
             "scores": [[place, n, round(total, 6)] for place, (n, total) in self.scores.items()],
-        }
+        } | ({"weight": self.weight} if self.weight != 1 else {})
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Served:
@@ -66,6 +73,7 @@ class Served:
             data["fallbacks"],
             dict(data["latency"]),
             {place: (n, total) for place, n, total in data["scores"]},
+            data.get("weight", 1.0),
         )
 
 
@@ -75,6 +83,7 @@ def count(answers: pa.Table, release: str, known: Performance | None) -> Iterato
     failed = pc.not_equal(pc.fill_null(answers["error"], ""), "").to_numpy(zero_copy_only=False).astype(bool)
     fallback = pc.fill_null(answers["fallback"], False).to_numpy(zero_copy_only=False).astype(bool)
     score = _scores(answers, known)
+    weight = _weights(answers)
     first, latency = _latencies(answers)
     hours, place = np.unique(at // HOUR, return_inverse=True)
     for number, hour in enumerate(hours):
@@ -89,7 +98,15 @@ def count(answers: pa.Table, release: str, known: Performance | None) -> Iterato
             int((mine & fallback).sum()),
             {int(cell): int(n) for cell, n in zip(cells, rows, strict=True)},
             _counted(score[mine & ~fallback], known),
+            float(weight[mine].mean()),
         ).to_json()
+
+
+def _weights(answers: pa.Table) -> np.ndarray:
+    """How many rows each stands for; one, where the log is older than samples are."""
+    if "weight" not in answers.column_names:
+        return np.ones(len(answers))
+    return np.asarray(pc.fill_null(answers["weight"], 1.0).to_numpy())
 
 
 def window(store: Store, deployment: str, start: datetime, end: datetime) -> list[Served]:

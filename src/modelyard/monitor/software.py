@@ -126,7 +126,7 @@ def _latency(monitor: Monitor, slow: float | None, usual: float | None, timed: i
 def volume(past: Sequence[Served], current: Sequence[Served], start: datetime, end: datetime) -> Seen:
     """Rows of the window against what its hours of the week usually bring."""
     weeks = (start - min((each.start for each in past), default=start)) / timedelta(weeks=1)
-    rows = sum(each.rows for each in current)
+    rows = round(sum(each.asked for each in current))
     if weeks < rhythm.FEWEST_WEEKS:
         why = f"{weeks:.1f} weeks of traffic are known before the window, {rhythm.FEWEST_WEEKS} are needed"
         return unknown("volume", why, rows=rows)
@@ -147,9 +147,9 @@ def usual(past: Sequence[Served], start: datetime, end: datetime) -> tuple[float
     Per hour of the week the median over past weeks; the spread from how whole past windows of the same width lay about
     the sums of these medians (1.4826 times the median absolute deviation).
     """
-    counts: dict[datetime, int] = {}
+    counts: dict[datetime, float] = {}
     for each in past:
-        counts[each.start] = counts.get(each.start, 0) + each.rows
+        counts[each.start] = counts.get(each.start, 0) + each.asked
     first = min(counts)
     hour = timedelta(hours=1)
     last = start - (start - first) % hour

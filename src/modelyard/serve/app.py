@@ -9,9 +9,9 @@ import secrets
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import replace
 from functools import partial
-from hashlib import blake2b
 from os import getpid
 from typing import TypeAlias
 
@@ -19,7 +19,7 @@ import msgspec
 
 from modelyard.clock import RealClock
 from modelyard.errors import YardError
-from modelyard.serve import feedback, reports
+from modelyard.serve import feedback, lines, reports
 from modelyard.serve.batching import Batcher
 from modelyard.serve.call import Call, Codec
 from modelyard.serve.decode import read
@@ -37,6 +37,7 @@ from modelyard.serve.http import (
     check_head,
     check_json,
     chosen_id,
+    digest_of,
     own_host,
     problem,
 )
@@ -46,6 +47,7 @@ from modelyard.serve.protocols import routes
 from modelyard.serve.refusal import Fault, Refusal, of_faults
 from modelyard.serve.reports import Report, resident
 from modelyard.serve.shadows import Shadows
+from modelyard.serve.tracing import STATUS, tracing
 
 REFRESH_SECONDS = 0.25
 MOST_WAITING = 1_000
@@ -78,7 +80,12 @@ class Server:
             lambda call: self.metrics.count("modelyard_shadows_dropped_total", deployment=call.board.name)
         )
         self.levels = Levels(gateway.store, self.metrics)
-        self.batcher = Batcher(gateway, self.metrics, self.shadows, self.levels)
+        self.tracing = tracing()
+        self.access = lines.access()
+        if self.tracing is not None:
+            gateway.steps = tuple(map(self.tracing.spanned, gateway.steps))
+            gateway.late_steps = tuple(map(self.tracing.spanned, gateway.late_steps))
+        self.batcher = Batcher(gateway, self.metrics, self.shadows, self.levels, self.tracing)
         self.questions: dict[bytes, str] = {}
         self.left: dict[Labels, float] = {}
         self.max_body = max_body
@@ -179,6 +186,9 @@ class Server:
             self.metrics.count("modelyard_requests_total", deployment=known, operation=operation, status=str(status))
             self.metrics.time(took, deployment=known, operation=operation)
             self._level(known, operation, status, took)
+            if self.access is not None:
+                about = {"request_id": request.request_id, "deployment": known, "operation": operation}
+                self.access.info("request", extra={**about, "status": status, "ms": round(1000 * took, 3)})
 
     def _level(self, name: str, operation: str, status: int, took: float) -> None:
         """Count a question for predictions for the deployment's service levels."""
@@ -189,17 +199,25 @@ class Server:
 
     async def predict(self, request: Request, chosen: str | None, codec: Codec, name: str, body: bytes) -> Response:
         """Answer rows in the language of `codec`."""
+        if self.tracing is None:
+            return await self._ask(request, chosen, codec, name, body)
+        with self.tracing.request(name, request.text("traceparent")) as span:
+            span.set_attribute("modelyard.request_id", request.request_id)
+            response = await self._ask(request, chosen, codec, name, body)
+            span.set_attribute(STATUS, response.status)
+            return response
+
+    async def _ask(self, request: Request, chosen: str | None, codec: Codec, name: str, body: bytes) -> Response:
         call = self.gateway.call(name, request_id=chosen, routing_key=_routing_key(request))
         call.request_id = request.request_id
         call.body, call.codec = body, codec
         call.forced = request.text("x-force-arm")
         if chosen is not None:
-            said = f"\0{call.routing_key or ''}\0{request.path}" + (f"\0{call.forced}" if call.forced else "")
-            call.digest = blake2b(body + said.encode(), digest_size=16).hexdigest()
+            call.digest = digest_of(body, call.routing_key, request.path, call.forced)
         if request.late:
             return await self._too_late(call)
         loop, deadline = asyncio.get_running_loop(), call.board.promise.deadline
-        working = loop.run_in_executor(self._predictors, self._predict, call)
+        working = loop.run_in_executor(self._predictors, copy_context().run, self._predict, call)
         self._running[id(call)] = loop.time() + deadline
         working.add_done_callback(lambda _: self._running.pop(id(call)))
         await asyncio.wait({working}, timeout=deadline)
@@ -218,7 +236,9 @@ class Server:
     async def _too_late(self, call: Call) -> Response:
         """Answer without the model: by the fallback, else 504. What the model still says is not logged any more."""
         again = replace(call, parts=[], typed={}, claimed=False, tickets=[None])
-        return await asyncio.get_running_loop().run_in_executor(self._late, self._predict, again, True)
+        return await asyncio.get_running_loop().run_in_executor(
+            self._late, copy_context().run, self._predict, again, True
+        )
 
     def _predict(self, call: Call, late: bool = False) -> Response:
         try:
@@ -346,6 +366,8 @@ class Server:
         self.shadows.close()
         self.report.close()
         self.levels.write(every=True)
+        if self.tracing is not None:
+            self.tracing.close()
         self.gateway.close()
 
 

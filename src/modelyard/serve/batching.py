@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 from modelyard.serve import batch as batches
+from modelyard.serve import lines
 from modelyard.serve.batch import Asked, Batch
 from modelyard.serve.board import Board
 from modelyard.serve.gateway import Deployed, Gateway
@@ -21,6 +24,7 @@ from modelyard.serve.layout import Layout
 from modelyard.serve.levels import Levels
 from modelyard.serve.metrics import Metrics
 from modelyard.serve.shadows import Shadows
+from modelyard.serve.tracing import Tracing
 
 MOST_TOGETHER = 512
 # How long what waits may take to be answered before more is refused: overload is told at once, not after a wait.
@@ -53,11 +57,16 @@ class Lane:
 class Batcher:
     """Collects ordinary requests and answers them in batches, on the loop that it is used from."""
 
-    def __init__(self, gateway: Gateway, metrics: Metrics, shadows: Shadows, levels: Levels) -> None:
+    def __init__(
+        self, gateway: Gateway, metrics: Metrics, shadows: Shadows, levels: Levels, tracing: Tracing | None
+    ) -> None:
         self.gateway = gateway
         self.metrics = metrics
         self.shadows = shadows
         self.levels = levels
+        self.tracing = tracing
+        self.access = lines.access()
+        self.steps = batches.STEPS if tracing is None else tuple(map(tracing.spanned, batches.STEPS))
         self._lanes: dict[str, Lane] = {}
         self._slow = ThreadPoolExecutor(2, "batch")
         self._sync = ThreadPoolExecutor(2, "sync")
@@ -113,7 +122,7 @@ class Batcher:
         batch = self._answer(lane, deployed, some)
         if batch is not None and batch.wrote[0] and deployed.spool.durability == "disk":
             waiting = loop.run_in_executor(self._sync, deployed.spool.sync, *batch.wrote)
-            waiting.add_done_callback(lambda future: self._synced(some, future))
+            waiting.add_done_callback(lambda future: self._synced(lane, some, future))
             self._next(lane)
         else:
             self._end(lane, some)
@@ -125,7 +134,8 @@ class Batcher:
         batch = Batch(deployed.board, lane.layout, clock, deployed.spool, deployed.ledger, asked)
         began = clock.monotonic()
         try:
-            batches.run(batch)
+            with nullcontext() if self.tracing is None else self.tracing.batch(batch):
+                batches.run(batch, self.steps)
             if lane.slow:
                 deployed.spool.sync(*batch.wrote)
         except Exception as error:  # nothing was answered yet: the pipeline takes each request and tells what is wrong
@@ -143,19 +153,28 @@ class Batcher:
         self.shadows.add(batch)
         return batch
 
-    def _synced(self, some: list[tuple[Asked, Done]], future: asyncio.Future[None]) -> None:
+    def _synced(self, lane: Lane, some: list[tuple[Asked, Done]], future: asyncio.Future[None]) -> None:
         if future.exception() is not None:
             for each, _ in some:
                 each.unlogged = each.answer is not None
                 each.answer = None
-        self._tell(some)
+        self._tell(lane, some)
 
     def _end(self, lane: Lane, some: list[tuple[Asked, Done]]) -> None:
-        self._tell(some)
+        self._tell(lane, some)
         self._next(lane)
 
-    def _tell(self, some: list[tuple[Asked, Done]]) -> None:
+    def _release(self, lane: Lane, asked: Asked) -> None:
+        asked.held = False
+        deployed = self.gateway.deployed(lane.name)
+        if deployed is not None:
+            deployed.ledger.release(asked.id)
+
+    def _tell(self, lane: Lane, some: list[tuple[Asked, Done]]) -> None:
         for each, done in some:
+            if each.held:
+                # Whoever asks again, or the pipeline to which it is left, may claim the id now.
+                self._release(lane, each)
             if not each.late:
                 each.claim()
                 done(each)
@@ -175,11 +194,33 @@ class Batcher:
             }
             self.metrics.count("modelyard_rows_total", len(share.rows), **told)
             took += [ended - batch.asked[number].began for number in share.asked]
+        self._count_told(name, batch)
+        if self.access is not None:
+            for share in batch.shares:
+                for number in share.asked:
+                    each = batch.asked[number]
+                    ms = round(1000 * (ended - each.began), 3)
+                    about = {"request_id": each.id, "deployment": name, "operation": "predict", "status": 200}
+                    self.access.info("request", extra={**about, "arm": share.arm.name, "ms": ms})
         if took:
             told = {"deployment": name, "operation": "predict"}
             self.metrics.count("modelyard_requests_total", len(took), status="200", **told)
             self.metrics.times(took, **told)
             self.levels.count(batch.board, took)
+
+    def _count_told(self, name: str, batch: Batch) -> None:
+        """Count what the input policy did, as `Server` does for requests of the pipeline."""
+        if not batch.told:
+            return
+        answered = [row for share in batch.shares for row in share.rows.tolist()]
+        uses = Counter(one for row in answered for one in batch.told.get(row, ()))
+        codes: Counter[str] = Counter()
+        for (column, code, action), number in uses.items():
+            codes[code] += number
+            told = {"deployment": name, "input": column, "code": code, "action": action}
+            self.metrics.count("modelyard_policy_total", number, **told)
+        for code, number in codes.items():
+            self.metrics.count("modelyard_warnings_total", number, deployment=name, code=code)
 
     def close(self) -> None:
         """End the threads."""

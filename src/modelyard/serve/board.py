@@ -44,6 +44,7 @@ class Promise:
     coerce: bool = False
     extra: str = "reject"
     objectives: tuple[Objective, ...] = ()
+    sample: float = 1.0
 
     @classmethod
     def of(cls, declared: Mapping[str, Any]) -> Promise:
@@ -60,6 +61,7 @@ class Promise:
             bool(declared.get("coerce")),
             declared.get("extra") or "reject",
             tuple(Slo.model_validate(declared["slo"]).objectives()) if declared.get("slo") else (),
+            log.sample,
         )
 
     def coerces(self, name: str) -> bool:

@@ -21,7 +21,7 @@ from modelyard.serve.http import Response
 from modelyard.serve.ledger import Ledger
 from modelyard.serve.log import Spool
 from modelyard.serve.refusal import pointer
-from modelyard.serve.routing import Arm
+from modelyard.serve.routing import Arm, sampled
 
 Form = Literal["rows", "columns", "replay"]
 Role = Literal["answer", "shadow", "forced"]
@@ -113,6 +113,12 @@ class Call:
     def replayed(self) -> bool:
         """Whether each row is a request of its own."""
         return self.form == "replay"
+
+    @cached_property
+    def logged(self) -> bool:
+        """Whether the request is in the sample that is logged; a replay is whole."""
+        rate = self.board.promise.sample
+        return self.replayed or rate >= 1 or bool(sampled([self.request_id], self.board.name, rate)[0])
 
     def column(self, name: str, kind: str) -> Column | None:
         """A typed column of the request, or None when it has none of that name."""

@@ -18,9 +18,11 @@ Told: TypeAlias = tuple[int, str, str, str]
 
 
 def log(call: Call) -> None:
-    """Write every row down before it is answered; a row that failed is written too, for the guards."""
+    """Write every row (of the sample) down before it is answered; a row that failed is written too, for the guards."""
     if not call.claim():
         raise Refusal(504, "deadline_exceeded")  # answered already, without what comes too late
+    if not call.logged:
+        return
     carry(call)
     call.at = int(call.clock.now().timestamp() * 1_000_000)
     milliseconds = (call.clock.monotonic() - call.began) * 1000
@@ -72,6 +74,7 @@ def entry(call: Call, part: Part, milliseconds: float) -> Entry | None:
         errors=[(place[row], code) for row, code in (made.errors | made.failed).items() if row in place],
         ms=round(milliseconds, 3),
         inputs=_inputs(table) if part.role != "shadow" else None,
+        weight=1.0 if call.replayed else 1 / call.board.promise.sample,
     )
 
 

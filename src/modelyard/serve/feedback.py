@@ -7,7 +7,7 @@ recorded and the item is no declared correction; 422 the item is wrong.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,6 +18,7 @@ from modelyard.serve.columns import is_text
 from modelyard.serve.ledger import Ledger
 from modelyard.serve.refusal import MOST_FAULTS, Fault, Refusal, of_faults, pointer
 from modelyard.serve.releases import Served
+from modelyard.serve.routing import sampled
 from modelyard.store import Store, Transaction
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -88,12 +89,13 @@ class Labels:
 
 
 def receive(
-    store: Store, deployment: str, labels: Labels, *, ledger: Ledger, now: datetime, actor: str
+    store: Store, deployment: str, labels: Labels, *, ledger: Ledger, now: datetime, actor: str, rate: float = 1.0
 ) -> list[FeedbackResult]:
-    """Record labels in one transaction; what became of each, in order."""
+    """Record labels in one transaction; what became of each, in order. `rate`: the share of requests that is logged."""
     known = _known(ledger, labels)
+    aside = _aside(labels, deployment, rate, known)
     with store.transaction(actor=actor, action="feedback.received", subject=f"deployment.{deployment}") as transaction:
-        statuses, new, sequences = _decide(labels, _recorded(transaction, deployment, labels), known)
+        statuses, new, sequences = _decide(labels, _recorded(transaction, deployment, labels), known, aside)
         transaction.add_columns(
             Label,
             {
@@ -106,8 +108,8 @@ def receive(
         counts = {str(status): number for status, number in sorted(Counter(statuses).items())}
         transaction.detail.update({"items": len(statuses), "recorded": len(new), "statuses": counts})
     return [
-        FeedbackResult(request_id, row, status, key, "label_recorded" if status == 409 else "")
-        for (request_id, row, key), status in zip(labels.addresses, statuses, strict=True)
+        FeedbackResult(request_id, row, status, key, _code(status, place in aside))
+        for place, ((request_id, row, key), status) in enumerate(zip(labels.addresses, statuses, strict=True))
     ]
 
 
@@ -269,6 +271,22 @@ def _known(ledger: Ledger, labels: Labels) -> Callable[[Address], bool]:
     return lambda address: address[2] in found if address[2] else address[1] < rows.get(address[0], 0)
 
 
+def _aside(labels: Labels, deployment: str, rate: float, known: Callable[[Address], bool]) -> set[int]:
+    """The places of labels whose request is not in the sample that is logged, and of which nothing is known."""
+    if rate >= 1:
+        return set()
+    logged = sampled(labels.request_id, deployment, rate)
+    return {
+        place
+        for place, address in enumerate(labels.addresses)
+        if address[0] and not logged[place] and not known(address)
+    }
+
+
+def _code(status: int, aside: bool) -> str:
+    return "not_sampled" if aside else "label_recorded" if status == 409 else ""
+
+
 def _recorded(transaction: Transaction, deployment: str, labels: Labels) -> dict[Address, tuple[int, Any]]:
     """The latest label recorded for each address, with its sequence."""
     names = ("request_id", "row", "key", "sequence", "label")
@@ -290,13 +308,19 @@ def _chunks(values: list[str]) -> Iterator[list[str]]:
 
 
 def _decide(
-    labels: Labels, recorded: dict[Address, tuple[int, Any]], known: Callable[[Address], bool]
+    labels: Labels,
+    recorded: dict[Address, tuple[int, Any]],
+    known: Callable[[Address], bool],
+    aside: Collection[int] = (),
 ) -> tuple[list[int], list[int], list[int]]:
     """The status of each label, in order; the places of those to record, and their sequences. `recorded` follows."""
     statuses: list[int] = []
     new: list[int] = []
     sequences: list[int] = []
     for place, (address, label) in enumerate(zip(labels.addresses, labels.label, strict=True)):
+        if place in aside:
+            statuses.append(200)
+            continue
         sequence, before = recorded.get(address, (-1, None))
         differs = sequence < 0 or before != label
         if differs and sequence >= 0 and place not in labels.correct:

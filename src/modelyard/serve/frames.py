@@ -40,7 +40,7 @@ class Entry(msgspec.Struct, omit_defaults=True, tag="entry"):
     an answered request whose client chose its id. `warnings` are (row, pointer, code), `named` the input of each, `errors`
     (row, code), `fallback` rows: here a row counts within the entry. `propensity`: with which probability the routes chose
     the arm; None where they had no say (shadows, forced arms, rows outside the declared segment). Times are microseconds
-    since 1970. `inputs` follow the release's shape.
+    since 1970. `inputs` follow the release's shape. `weight`: how many rows each stands for, where only a sample is logged.
     """
 
     id: str
@@ -63,6 +63,7 @@ class Entry(msgspec.Struct, omit_defaults=True, tag="entry"):
     ms: float = 0.0
     propensity: float | list[float | None] | None = 1.0
     inputs: list[list[Any]] | None = None
+    weight: float = 1.0
 
     @property
     def repeatable(self) -> bool:
@@ -76,11 +77,11 @@ class Entry(msgspec.Struct, omit_defaults=True, tag="entry"):
 
 
 class Many(msgspec.Struct, omit_defaults=True, tag="many"):
-    """What one arm answered to several requests at once, nothing being told about any row.
+    """What one arm answered to several requests at once.
 
     `ids` are the requests, `ends` where the rows of each end (none: one row each); `routing` their keys (none: the ids).
-    `values` are float64, `width` per row (0: one). `inputs`: numbers as float64, NaN for none, other types as lists. Else
-    as in `Entry`.
+    `values` are float64, `width` per row (0: one). `inputs`: numbers as float64, NaN for none, other types as lists.
+    `bodies` are the digests of requests whose client chose the id, "" for others (none: of all). Else as in `Entry`.
     """
 
     ids: list[str]
@@ -98,6 +99,15 @@ class Many(msgspec.Struct, omit_defaults=True, tag="many"):
     key: list[str] | None = None
     routing: list[str] | None = None
     propensity: float | None = 1.0
+    bodies: list[str] | None = None
+    warnings: list[tuple[int, str, str]] = []
+    named: list[str] = []
+    weight: float = 1.0
+
+    @property
+    def chosen(self) -> dict[str, str]:
+        """The digests of bodies by the ids that clients chose."""
+        return {one: body for one, body in zip(self.ids, self.bodies or (), strict=False) if body}
 
     @property
     def lengths(self) -> list[int]:
@@ -198,6 +208,7 @@ def _extend(fixed: dict[str, list[Any]], entry: Entry) -> None:
     fixed["error"] += _at_rows([""] * n, entry.errors)
     fixed["latency_ms"] += [entry.ms] * n
     fixed["propensity"] += entry.propensity if isinstance(entry.propensity, list) else [entry.propensity] * n
+    fixed["weight"] += [entry.weight] * n
 
 
 def _extend_many(fixed: dict[str, list[Any]], many: Many) -> None:
@@ -215,10 +226,11 @@ def _extend_many(fixed: dict[str, list[Any]], many: Many) -> None:
     fixed["prediction"] += [None] * n if many.width else values.tolist()
     fixed["predictions"] += values.reshape(n, many.width).tolist() if many.width else [None] * n
     fixed["fallback"] += [False] * n
-    fixed["warnings"] += ["[]"] * n
+    fixed["warnings"] += _warnings(many)
     fixed["error"] += [""] * n
     fixed["latency_ms"] += _each(many.ms, lengths)
     fixed["propensity"] += [many.propensity] * n
+    fixed["weight"] += [many.weight] * n
 
 
 def _each(values: Sequence[Any], lengths: Sequence[int]) -> list[Any]:
@@ -236,7 +248,9 @@ def _at_rows(values: list[Any], changes: Iterable[tuple[int, Any]]) -> list[Any]
     return values
 
 
-def _warnings(entry: Entry) -> list[str]:
+def _warnings(entry: Entry | Many) -> list[str]:
+    if not entry.warnings:
+        return ["[]"] * entry.n
     told: dict[int, list[dict[str, Any]]] = {}
     names = entry.named or [""] * len(entry.warnings)
     for (row, pointer, code), name in zip(entry.warnings, names, strict=True):

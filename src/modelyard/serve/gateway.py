@@ -80,6 +80,7 @@ class Gateway:
         self._deployed: Mapping[str, Deployed] = {}
         self._failures: dict[str, Failure] = {}
         self._refreshing = threading.Lock()
+        self.steps, self.late_steps = pipeline.STEPS, pipeline.TOO_LATE
 
     @property
     def errors(self) -> dict[str, str]:
@@ -257,7 +258,7 @@ class Gateway:
     def run(self, call: Call, *, late: bool = False) -> Answer:
         """Take a request its way, or, when it is too late to ask a model, that way; its Refusal carries the request id."""
         try:
-            return pipeline.run(call, pipeline.TOO_LATE if late else pipeline.STEPS)
+            return pipeline.run(call, self.late_steps if late else self.steps)
         except Refusal as refusal:
             refusal.request_id = call.request_id
             raise
@@ -272,7 +273,9 @@ class Gateway:
     def learn(self, name: str, labels: Labels, *, actor: str = "client") -> list[FeedbackResult]:
         """Record labels given as columns (`Labels.of_rows`, `Labels.of_keys`); one result per label, in order."""
         now = self.clock.now()
-        return feedback.receive(self.store, name, labels, ledger=self._find(name).ledger, now=now, actor=actor)
+        deployed = self._find(name)
+        rate = deployed.board.promise.sample
+        return feedback.receive(self.store, name, labels, ledger=deployed.ledger, now=now, actor=actor, rate=rate)
 
     def rotate(self, *, due: bool = False) -> None:
         """Close the open segments so that they can be moved; with `due` only those old or large enough."""

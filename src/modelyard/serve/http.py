@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import Any
 
 from modelyard.serve.refusal import Refusal
@@ -169,6 +170,17 @@ def check_json(request: Request) -> None:
     if media_type(request) != "application/json":
         raise Refusal(415, "unsupported_media_type", "Send application/json in UTF-8.")
     check_encoding(request)
+
+
+def is_id(value: bytes) -> bool:
+    """Whether bytes are an id that a client may choose."""
+    return value.isascii() and _ID.fullmatch(value.decode("ascii")) is not None
+
+
+def digest_of(body: bytes, routing_key: str | None, path: str, forced: str | None = None) -> str:
+    """What tells a repeated request from another one under the same id."""
+    said = f"\0{routing_key or ''}\0{path}" + (f"\0{forced}" if forced else "")
+    return blake2b(body + said.encode(), digest_size=16).hexdigest()
 
 
 def chosen_id(request: Request) -> str | None:

@@ -1,14 +1,15 @@
 """How ordinary requests of one board are read: by a decoder made for its columns, straight into a matrix.
 
-Ordinary is what every input policy leaves as it is and tells nothing about: each value there and of its type, within the
-range of training and the declared bounds, of a category that training knew. `Layout.read` gives None for a body that is
-anything else; the pipeline then reads it with care and says what is wrong with it, or what was made of it.
+Ordinary is what the input policy refuses nothing of and fills nothing into: each value there and of its type, within the
+declared bounds. What lies outside the range of training, or is of a category that training had not, is ordinary where the
+policy warns of it (or clips it). `Layout.read` gives None for a body that is anything else; the pipeline then reads it with
+care and says what is wrong with it, or what was made of it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from operator import itemgetter
 from types import GenericAlias
@@ -21,6 +22,7 @@ from msgspec import UNSET
 
 from modelyard.serve.board import Board
 from modelyard.serve.columns import TYPES
+from modelyard.serve.policy import Rule
 
 _LARGEST = float(np.finfo(np.float64).max)
 _UNSET = msgspec.UnsetType
@@ -31,21 +33,72 @@ Rows: TypeAlias = "list[tuple[Any, ...]] | np.ndarray"
 
 @dataclass(frozen=True)
 class Screen:
-    """What is ordinary for one release: bounds of the measured inputs, which may be missing, the known categories."""
+    """What is ordinary for one release: which inputs may be missing, and the rules of the others, by place.
+
+    `low` and `high`: within them nothing is to be told about a number; `measured`, `texts`: the rules of the inputs.
+    """
 
     low: np.ndarray
     high: np.ndarray
     needed: np.ndarray
-    known: tuple[tuple[int, frozenset[str] | None], ...]
+    measured: tuple[Rule, ...]
+    texts: tuple[Rule, ...]
 
-    def passes(self, measured: np.ndarray, texts: list[tuple[Any, ...]]) -> np.ndarray:
-        """Which rows are ordinary; `texts` has the values of each category, in the order of the layout."""
-        fine: np.ndarray = ((measured >= self.low) & (measured <= self.high) | np.isnan(measured) & ~self.needed).all(
-            axis=1
-        )
-        for place, known in self.known:
-            fine &= [_sound(each) if known is None else each in known for each in texts[place]]
-        return fine
+    def look(self, measured: np.ndarray, texts: list[tuple[Any, ...]]) -> Passed:
+        """What is ordinary, and what is told of it; `texts` has the values of each category, in the order of the layout."""
+        inside = (measured >= self.low) & (measured <= self.high) | np.isnan(measured) & ~self.needed
+        passed = Passed(np.ones(len(measured), dtype=bool), measured)
+        if not inside.all():
+            for place in np.flatnonzero(~inside.all(axis=0)).tolist():
+                self._outside(passed, place, np.flatnonzero(~inside[:, place]))
+        for rule, values in zip(self.texts, texts, strict=True):
+            if rule.known is None:
+                passed.fine &= [_sound(each) for each in values]
+            elif not rule.known.issuperset(values):
+                self._strange(passed, rule, values)
+        return passed
+
+    def _outside(self, passed: Passed, place: int, rows: np.ndarray) -> None:
+        """Numbers that are missing, or out of range or bounds."""
+        rule, values = self.measured[place], passed.measured[rows, place]
+        low, high = _ends(rule.low, rule.high)
+        least, most = _ends(rule.least, rule.most)
+        told = (values >= least) & (values <= most)
+        if rule.out_of_range not in ("warn", "clip"):
+            told[:] = False
+        passed.fine[rows[~told]] = False
+        if rule.out_of_range == "clip":
+            if not passed.own:
+                passed.measured, passed.own = passed.measured.copy(), True
+            passed.measured[rows[told], place] = np.clip(values[told], low, high)
+        passed.tell(rows[told], rule, "out_of_range", rule.out_of_range)
+
+    def _strange(self, passed: Passed, rule: Rule, values: tuple[Any, ...]) -> None:
+        """Categories that training had not."""
+        assert rule.known is not None
+        rows = [row for row, value in enumerate(values) if value not in rule.known]
+        told = [row for row in rows if rule.unknown == "accept" and _sound(values[row])]
+        passed.fine[[row for row in rows if row not in set(told)]] = False
+        passed.tell(np.array(told, dtype=np.intp), rule, "unknown_category", "accept")
+
+
+def _ends(low: float | None, high: float | None) -> tuple[float, float]:
+    return (-_LARGEST if low is None else low), (_LARGEST if high is None else high)
+
+
+@dataclass
+class Passed:
+    """Rows after a look: which are ordinary, their numbers as the policy leaves them, and (input, code, action) by row."""
+
+    fine: np.ndarray
+    measured: np.ndarray
+    told: dict[int, list[tuple[str, str, str]]] = field(default_factory=dict)
+    own: bool = False
+
+    def tell(self, rows: np.ndarray, rule: Rule, code: str, action: str) -> None:
+        """Note something about rows of an input."""
+        for row in rows.tolist():
+            self.told.setdefault(row, []).append((rule.name, code, action))
 
 
 def _sound(text: str) -> bool:
@@ -161,15 +214,12 @@ def _needed(board: Board, digest: str, name: str) -> bool:
 
 def _screen(board: Board, digest: str, layout: Layout) -> Screen:
     known: Mapping[str, Any] = {each["name"]: each for each in board.loaded[digest].served.signature["inputs"]}
+    rules = {rule.name: rule for rule in board.loaded[digest].policy.rules}
     bounds = [_bounds(known[name], board.promise.inputs.get(name)) for name in layout.measured]
     low, high = np.array([each[0] for each in bounds]), np.array([each[1] for each in bounds])
     needed = np.array([_needed(board, digest, name) for name in layout.measured], dtype=bool)
-    texts = []
-    for place, name in enumerate(layout.texts):
-        values = known[name].get("values")
-        complete = values is not None and not known[name].get("more")
-        texts.append((place, frozenset(values) if complete else None))
-    return Screen(low, high, needed, tuple(texts))
+    measured, texts = (tuple(rules[name] for name in names) for names in (layout.measured, layout.texts))
+    return Screen(low, high, needed, measured, texts)
 
 
 def _bounds(known: Mapping[str, Any], rule: Any) -> tuple[float, float]:

@@ -16,6 +16,7 @@ from types import ModuleType
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from modelyard.serve import frames
 from modelyard.serve.frames import Entry, Many
@@ -62,8 +63,9 @@ class Ledger:
             return
         if isinstance(entry, Many):
             now = self._monotonic()
-            for request_id, rows in zip(entry.ids, entry.lengths, strict=True):
-                self._requests[request_id] = Seen(rows, "", now, segment)
+            bodies = entry.bodies or [""] * len(entry.ids)
+            for request_id, rows, body in zip(entry.ids, entry.lengths, bodies, strict=True):
+                self._requests[request_id] = Seen(rows, body, now, segment)
         else:
             self._remember_one(entry, segment)
         while len(self._requests) > MOST_REQUESTS:
@@ -96,19 +98,32 @@ class Ledger:
                     return seen
             working.wait(1.0)
 
-    def release(self, request_id: str) -> None:
-        """End a claim, answered or not."""
+    def take(self, request_ids: Sequence[str]) -> set[str]:
+        """Claim those of some ids, all different, that are new: nobody is being answered under them, or was lately."""
         with self._lock:
-            self._working.pop(request_id).set()
+            if not all(each in self._requests for each in request_ids):
+                self._tail()
+            new = {each for each in request_ids if each not in self._working and self._seen(each) is None}
+            self._working |= dict.fromkeys(new, threading.Event())
+            return new
+
+    def release(self, *request_ids: str) -> None:
+        """End claims, answered or not."""
+        with self._lock:
+            for each in request_ids:
+                self._working.pop(each).set()
 
     def find(self, request_id: str) -> Seen | None:
         """The answer to a repeatable request of the last minutes."""
         with self._lock:
             if request_id not in self._requests:
                 self._tail()
-            seen = self._requests.get(request_id)
-            young = seen is not None and self._monotonic() - seen.at < REMEMBER_SECONDS
-            return seen if seen is not None and seen.body and young else None
+            return self._seen(request_id)
+
+    def _seen(self, request_id: str) -> Seen | None:
+        seen = self._requests.get(request_id)
+        young = seen is not None and self._monotonic() - seen.at < REMEMBER_SECONDS
+        return seen if seen is not None and seen.body and young else None
 
     def answered(self, request_id: str, seen: Seen) -> pa.Table:
         """The logged rows of an answered request, in order, as the table of predictions has them."""
@@ -118,7 +133,7 @@ class Ledger:
             rows = frames.table(each.frame for each in frames.read(path) if _belongs(each.frame, request_id))
         if not len(rows):
             rows = _table().of_request(self._store, self._name, request_id)
-        return rows.sort_by("row")
+        return rows.filter(pc.equal(rows["request_id"], request_id)).sort_by("row")
 
     def known_rows(self, request_ids: Sequence[str]) -> dict[str, int]:
         """How many rows of each request are in the log; requests that are not are left out."""
@@ -190,7 +205,13 @@ def _table() -> ModuleType:
 
 def _belongs(frame: frames.Frame, request_id: str) -> bool:
     """Whether a frame is needed to read the logged answer to a request whose client chose the id."""
-    return isinstance(frame, frames.Shape) or (isinstance(frame, Entry) and frame.id == request_id and frame.repeatable)
+    match frame:
+        case Entry():
+            return frame.id == request_id and frame.repeatable
+        case Many():
+            return frame.role != "shadow" and request_id in frame.chosen
+        case _:
+            return True
 
 
 def _size(path: Path) -> int:

@@ -156,7 +156,12 @@ def _record(
 
 def _note(path: Path, found: list[frames.Frame]) -> None:
     """Leave the request ids that clients chose, with the digests of their bodies, so that a repeat is still known."""
-    chosen = {each.id: each.body for each in found if isinstance(each, frames.Entry) and each.repeatable}
+    chosen: dict[str, str] = {}
+    for each in found:
+        if isinstance(each, frames.Entry) and each.repeatable:
+            chosen[each.id] = each.body
+        elif isinstance(each, frames.Many) and each.role != "shadow":
+            chosen |= each.chosen
     if chosen:
         durable.write(path.with_suffix(".ids"), msgspec.json.encode(chosen))
 

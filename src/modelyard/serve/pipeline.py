@@ -228,7 +228,7 @@ def shadow(call: Call) -> None:
 
     Nothing for a request that was answered before: its shadows were computed then.
     """
-    if not call.parts or call.forced is not None:
+    if not call.parts or call.forced is not None or not call.logged:
         return
     for part in _shadows(call):
         began = call.clock.monotonic()

@@ -18,7 +18,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from modelyard.serve.batch import Asked
-from modelyard.serve.http import MAX_HEADER_BYTES, MAX_HEADERS
+from modelyard.serve.http import MAX_HEADER_BYTES, MAX_HEADERS, digest_of, is_id
 from modelyard.serve.refusal import Refusal
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _ACCEPT = frozenset({b"*/*", b"application/json"})
 # A request with any of these is looked at by the pipeline.
 _SPECIAL = frozenset(
     {
-        b"content-encoding", b"expect", b"origin", b"transfer-encoding", b"upgrade", b"x-force-arm", b"x-request-id",
+        b"content-encoding", b"expect", b"origin", b"transfer-encoding", b"upgrade", b"x-force-arm",
     }
 )  # fmt: skip
 _HEAD = (
@@ -53,14 +53,18 @@ class Short:
     """A question for predictions on its short way; to uvicorn it looks like a request-response cycle."""
 
     __slots__ = (
-        "body", "disconnected", "headers", "keep_alive", "lane", "more_body", "response_complete", "routing", "url",
+        "body", "chosen", "disconnected", "headers", "keep_alive", "lane", "more_body", "response_complete", "routing",
+        "url",
     )  # fmt: skip
 
-    def __init__(self, lane: Lane, url: bytes, headers: list[tuple[bytes, bytes]], routing: str | None) -> None:
+    def __init__(
+        self, lane: Lane, url: bytes, headers: list[tuple[bytes, bytes]], routing: str | None, chosen: str
+    ) -> None:
         self.lane = lane
         self.url = url
         self.headers = headers
         self.routing = routing
+        self.chosen = chosen
         self.keep_alive = True
         self.body = bytearray()
         self.more_body = True
@@ -161,6 +165,7 @@ class Protocol(HttpToolsProtocol):
         if len(found) != len(headers) or not found.keys().isdisjoint(_SPECIAL):
             return None
         routing = found.get(b"x-routing-key")
+        chosen = found.get(b"x-request-id")
         length = found.get(b"content-length", b"")
         if (
             found.get(b"content-type") not in _JSON
@@ -171,12 +176,14 @@ class Protocol(HttpToolsProtocol):
             or len(length) > 9
             or int(length) > app.max_body
             or (routing is not None and not _plain(routing))
+            or (chosen is not None and not is_id(chosen))
         ):
             return None
         lane = app.batcher.lane(name)
         if lane is None:
             return None
-        return Short(lane, self.url, headers, None if routing is None else routing.decode("ascii"))
+        key = None if routing is None else routing.decode("ascii")
+        return Short(lane, self.url, headers, key, "" if chosen is None else chosen.decode("ascii"))
 
     def on_body(self, body: bytes) -> None:
         """More of the body."""
@@ -192,7 +199,11 @@ class Protocol(HttpToolsProtocol):
         if type(cycle) is Short and cycle.more_body:
             cycle.more_body = False
             app = self.server_app
-            asked = Asked(bytes(cycle.body), cycle.routing, app.gateway.clock.monotonic())
+            body = bytes(cycle.body)
+            said = digest_of(body, cycle.routing, cycle.url.decode("ascii")) if cycle.chosen else ""
+            asked = Asked(body, cycle.routing, app.gateway.clock.monotonic(), cycle.chosen, said)
+            if app.tracing is not None:
+                asked.trace = dict(cycle.headers).get(b"traceparent", b"").decode("latin-1")
             app.batcher.add(cycle.lane, asked, partial(self._answered, cycle))
         else:
             super().on_message_complete()

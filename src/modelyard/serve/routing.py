@@ -90,6 +90,12 @@ class Table:
         return points(keys, f"shadow:{shadow.name}:{self.salt}") < shadow.weight
 
 
+def sampled(request_ids: Sequence[str], deployment: str, rate: float) -> np.ndarray:
+    """Which requests are logged at a `rate` below 1: by a keyed hash of the id, so that who knows the id can tell; who is
+    logged at some rate is logged at every higher one."""
+    return points(request_ids, f"log:{deployment}") < rate
+
+
 def points(keys: Sequence[str], salt: str) -> np.ndarray:
     """Each key's place in [0, 1): BLAKE2b keyed with the salt, its first 53 bits."""
     secret = blake2b(salt.encode(), digest_size=32).digest()

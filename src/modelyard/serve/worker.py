@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
-import logging
 import os
 import socket
 import time
@@ -16,6 +15,7 @@ from pathlib import Path
 import uvicorn
 
 from modelyard.clock import RealClock
+from modelyard.serve import lines
 from modelyard.serve.app import Server, create
 from modelyard.serve.gateway import Gateway
 from modelyard.serve.http import LOOPBACK
@@ -84,6 +84,7 @@ def serve(
     `hosts`: the names it answers under (default: those of the loopback, and `host`). `beat`: a pipe to beat into.
     """
     without_pandas()
+    lines.set_up()
     gateway = Gateway(store, clock=store.clock, spool=spool)
     app = create(gateway, hosts=LOOPBACK | {host} if hosts is None else hosts)
     config = uvicorn.Config(
@@ -95,6 +96,7 @@ def serve(
         ws="none",
         lifespan="on",
         access_log=False,
+        log_config=None,
         log_level="warning",
         server_header=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
@@ -113,7 +115,6 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8601)
     given = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     with open_store(given.home, project=given.project, env=given.env, clock=RealClock(), create=False) as store:
         serve(store, host=given.host, port=given.port)
 

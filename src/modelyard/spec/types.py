@@ -349,6 +349,9 @@ class Log(Declared):
         default="refuse",
         description="when the log cannot be written: refuse requests (503), or answer them unlogged, which is counted",
     )
+    sample: Share = Field(
+        default=1.0, gt=0, description="the share of the requests that is logged; each row then stands for 1/share rows"
+    )
 
 
 class Replicas(Declared):

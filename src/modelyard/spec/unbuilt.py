@@ -12,7 +12,7 @@ KEYS: dict[str, frozenset[str]] = {
     "features.*": frozenset({"engine", "online", "python"}),
     "models.*": frozenset({"tune", "artifact", "signature", "members", "charter", "engine", "slo", "only"}),
     "deployments.*": frozenset({"only", "input", "every", "online", "members", "engine", "was"}),
-    "deployments.*.log": frozenset({"sample", "retention"}),
+    "deployments.*.log": frozenset({"retention"}),
     "monitors.*": frozenset({"slo", "only", "kpis"}),
     "triggers.*": frozenset({"only"}),
 }

@@ -6,7 +6,8 @@ import pyarrow as pa
 
 _TIME = pa.timestamp("us", tz="UTC")
 # `role`: answer, shadow, or forced (the request named its arm: no statistic counts it). `propensity`: with which
-# probability the routes gave the row its arm; null where they had no say. What every row has; beside it `in.NAME` per input, as the policy left it (null in rows of a shadow).
+# probability the routes gave the row its arm; null where they had no say. `weight`: how many rows it stands for, where
+# only a sample is logged (null in older rows: 1). What every row has; beside it `in.NAME` per input, as the policy left it (null in rows of a shadow).
 COLUMNS = pa.schema(
     {
         "request_id": pa.string(),
@@ -25,5 +26,6 @@ COLUMNS = pa.schema(
         "error": pa.string(),
         "latency_ms": pa.float64(),
         "propensity": pa.float64(),
+        "weight": pa.float64(),
     }
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 from modelyard.errors import InputError
@@ -34,3 +35,7 @@ def _sql(look: Look, path: Path, text: str) -> None:
         return
     for table in sorted(read):
         look.refer(path, table, "sources", "datasets", "deployments", what="source, dataset or deployment")
+        read_log = look.spec.deployments.get(table)
+        if read_log is not None and read_log.log.sample < 1 and not re.search(r"\bweight\b", sql):
+            message = f"only a sample of the rows of {table} is logged: each stands for `weight` rows."
+            look.wrong(path, message, "Multiply by the column `weight`, or divide by its sum.")

@@ -34,6 +34,9 @@ def deployments(look: Look) -> None:
             look.wrong((*path, "output"), "`output: label` belongs to classification, not to regression.")
         if item.replicas is not None and item.replicas.max < item.replicas.min:
             look.wrong((*path, "replicas", "max"), "`max` is less than `min`.", "Declare at least as many as `min`.")
+        if item.log.sample < 1 and look.spec.costs.thousand_predictions:
+            message = "`costs.thousand_predictions` counts the rows of the log, and only a sample of them is logged."
+            look.wrong((*path, "log", "sample"), message, "Log all rows, or leave that price out.")
         if item.slo is not None and not list(item.slo.objectives()) and look.whole(*path, "slo"):
             look.wrong((*path, "slo"), "it promises nothing.", "Name latency_p95, latency_p99 or availability.")
         if model is not None and item.route_by is not None:
