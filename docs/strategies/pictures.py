@@ -155,7 +155,10 @@ def draw(kind: str) -> str:
         '<text x="8" y="76" fill="#444">answers</text>',
         '<text x="8" y="160" fill="#444">in shadow</text>',
     ]
+    met: dict[str, None] = {}
+    before = ""
     for number, day in enumerate(play(kind)):
+        met |= dict.fromkeys(each["release"] for each in (*day.arms, *day.shadows))
         x, y = LEFT + number * EACH, 14.0
         for arm in day.arms:
             tall = round(arm["weight"] * HEIGHT, 1)
@@ -164,15 +167,16 @@ def draw(kind: str) -> str:
             y += tall
         for place, shadow in enumerate(day.shadows[:2]):
             parts.append(_block(x, 146.0 + 12 * place, 10, shadow["release"], shadow["share"]))
-        if day.decision.acts:
-            name = type(day.decision).__name__.lower()
+        name = type(day.decision).__name__.lower()
+        if day.decision.acts and name != before:  # a word that goes on stands once
             title = escape(day.decision.says)
             parts.append(f'<text x="{x + 2}" y="190" fill="#222"><title>{title}</title>{name}</text>')
+        before = name
         parts.append(f'<text x="{x + 2}" y="208" fill="#666">day {number + 1}</text>')
     parts += [
-        f'<rect x="{8 + 30 * n}" y="{92}" width="10" height="10" fill="{COLOURS[release]}"/>'
-        f'<text x="{21 + 30 * n}" y="101" fill="#444">@{release}</text>'
-        for n, release in enumerate(COLOURS)
+        f'<rect x="8" y="{86 + 17 * n}" width="10" height="10" fill="{COLOURS[release]}"/>'
+        f'<text x="22" y="{95 + 17 * n}" fill="#444">late@{release}</text>'
+        for n, release in enumerate(sorted(met))
     ]
     return "".join(parts) + "</svg>\n"
 
