@@ -71,13 +71,19 @@ def _level(y: float, text: str) -> str:
 
 
 def _tick(x: float, text: str) -> str:
-    return f'<text class="tick" x="{x}" y="{HEIGHT - 8}" text-anchor="middle">{text}</text>'
+    anchor = "end" if x > WIDTH - RIGHT - 20 else "middle"
+    return f'<text class="tick" x="{x}" y="{HEIGHT - 8}" text-anchor="{anchor}">{text}</text>'
 
 
 def _along(low: float, high: float) -> Iterator[tuple[float, str]]:
     for value in ticks(low, high, 5):
         if low <= value <= high:
-            yield value, f"{value:,.6g}".replace("-", "−")
+            yield value, _plain(value, 6)
+
+
+def _plain(value: float, digits: int = 4) -> str:
+    """A number on an axis; one of four figures may be a year, so separators begin after it."""
+    return (f"{value:.{digits}g}" if abs(value) < 10_000 else f"{value:,.{digits}g}").replace("-", "−")
 
 
 def _filled(edges: Sequence[float], before: Sequence[float], x: Scale, y: Scale) -> Iterator[str]:
@@ -98,9 +104,8 @@ def _hover(edges: Sequence[float], before: Sequence[float], after: Sequence[floa
     last = len(before) - 1
     for place, (first, second) in enumerate(zip(before, after, strict=True)):
         left, right = x(edges[place]), x(edges[place + 1])
-        ends = (f"up to {edges[1]:,.4g}" if place == 0 else f"from {edges[place]:,.4g}") + (
-            f" to {edges[place + 1]:,.4g}" if 0 < place < last else ""
-        )
+        low, high = _plain(edges[place]), _plain(edges[place + 1])
+        ends = f"up to {high}" if place == 0 else f"from {low} to {high}" if place < last else f"from {low}"
         says = escape(f"{ends}: {first:.1%} → {second:.1%}")
         yield (
             f'<rect class="over" x="{left}" y="{TOP}" width="{right - left:.1f}" height="{HEIGHT - TOP - BOTTOM}">'

@@ -122,7 +122,7 @@ def _figures(values: Json) -> str:
         if name == "missing" and isinstance(value, float):
             shown.append(f"missing {value:.1%}")
         elif isinstance(value, (int, float)) and name != "rows":
-            shown.append(f"{name.replace('_', ' ')} {value:,}")
+            shown.append(f"{name.replace('_', ' ')} {value:{',' if abs(value) >= 10_000 else ''}}")
         elif isinstance(value, str):
             shown.append(f"{name} {value}")
     return ", ".join(shown)
