@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import socket
 import subprocess
@@ -111,10 +112,11 @@ class World:
         self.store.close()
 
     @contextmanager
-    def worker(self) -> Iterator[Worker]:
-        """One gateway worker, ready."""
+    def worker(self, core: int | None = None) -> Iterator[Worker]:
+        """One gateway worker, ready; alone on a processor core where one is named."""
         port = free()
-        command = [sys.executable, "-m", "modelyard.serve.worker", "--home", self.home, "--project", "flights"]
+        pinned = [] if core is None else ["taskset", "-c", str(core)]
+        command = [*pinned, sys.executable, "-m", "modelyard.serve.worker", "--home", self.home, "--project", "flights"]
         process = subprocess.Popen([*command, "--port", str(port)], stderr=subprocess.DEVNULL)
         try:
             ready(port)
@@ -252,6 +254,15 @@ class Asking:
 def tree(pid: int) -> list[int]:
     """A process and its children."""
     return [pid, *(int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
+
+
+def offered(ask: dict[str, Any]) -> dict[str, Any]:
+    """What became of a load (`offered.py`), which another process offers."""
+    script = Path(__file__).with_name("offered.py")
+    run = subprocess.run(
+        [sys.executable, str(script)], input=json.dumps(ask), capture_output=True, text=True, check=True
+    )
+    return json.loads(run.stdout)
 
 
 def free() -> int:

@@ -8,6 +8,7 @@ which takes each by itself. So nothing here refuses or falls back: whatever it a
 from __future__ import annotations
 
 import os
+from asyncio import TimerHandle
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -43,7 +44,7 @@ class Asked:
     """
 
     __slots__ = (
-        "answer", "arm", "began", "body", "digest", "held", "id", "late", "refused", "routing", "tickets", "trace",
+        "answer", "arm", "began", "body", "digest", "held", "id", "late", "refused", "routing", "tickets", "timer", "trace",
         "unlogged",
     )  # fmt: skip
 
@@ -57,6 +58,7 @@ class Asked:
         self.arm = ""
         self.answer: bytes | None = None
         self.trace = ""
+        self.timer: TimerHandle | None = None
         self.late = self.refused = self.unlogged = False
         self.tickets: list[None] = [None]
 

@@ -28,7 +28,9 @@ from modelyard.serve.tracing import Tracing
 
 MOST_TOGETHER = 512
 # How long what waits may take to be answered before more is refused: overload is told at once, not after a wait.
-MOST_SECONDS, FEW = 0.1, 64
+MOST_SECONDS, FEW = 0.05, 32
+# How long the loop may be kept from refusing, while a batch is answered.
+BATCH_SECONDS = 0.02
 QUICK_SECONDS, QUICK_EACH, STRIKES = 0.02, 0.002, 3
 _log = logging.getLogger(__name__)
 
@@ -52,6 +54,11 @@ class Lane:
     def full(self) -> bool:
         """Whether another request would wait too long."""
         return len(self.waiting) >= FEW and len(self.waiting) * self.cost > MOST_SECONDS
+
+    @property
+    def together(self) -> int:
+        """How many requests make a batch: as many as are answered within `BATCH_SECONDS`, but four at least."""
+        return MOST_TOGETHER if not self.cost else max(4, min(MOST_TOGETHER, int(BATCH_SECONDS / self.cost)))
 
 
 class Batcher:
@@ -96,7 +103,7 @@ class Batcher:
             return
         lane.waiting.append((asked, done))
         if lane.slow and lane.board is not None:
-            loop.call_later(lane.board.promise.deadline, self._expire, asked, done)
+            asked.timer = loop.call_later(lane.board.promise.deadline, self._expire, asked, done)
         if not lane.busy:
             lane.busy = True
             loop.call_soon(self._go, lane)
@@ -108,7 +115,7 @@ class Batcher:
 
     def _go(self, lane: Lane) -> None:
         """Answer what waits."""
-        some, lane.waiting = lane.waiting[:MOST_TOGETHER], lane.waiting[MOST_TOGETHER:]
+        some, lane.waiting = lane.waiting[: lane.together], lane.waiting[lane.together :]
         some = [each for each in some if not each[0].late]
         deployed = self.gateway.deployed(lane.name)
         if not some or deployed is None or self.lane(lane.name) is None:
@@ -172,6 +179,8 @@ class Batcher:
 
     def _tell(self, lane: Lane, some: list[tuple[Asked, Done]]) -> None:
         for each, done in some:
+            if each.timer is not None:
+                each.timer.cancel()  # else it would keep the body until the deadline
             if each.held:
                 # Whoever asks again, or the pipeline to which it is left, may claim the id now.
                 self._release(lane, each)
