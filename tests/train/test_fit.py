@@ -81,6 +81,28 @@ def test_weights_and_frames_are_given_to_whoever_asks(fit):
     assert (fitted.directory / "code" / "flightmodel.py").exists()
 
 
+def test_polars_is_given_as_polars_in_training_and_when_asked(fit, table):
+    text = """
+        import polars as pl
+        from sklearn.linear_model import LogisticRegression
+
+        class Long:
+            def __init__(self, model):
+                self.model = model
+            def predict_proba(self, X):
+                return self.model.predict_proba(X.select(pl.col("distance").fill_null(0) / 1000))
+
+        def fit(X, y):
+            assert isinstance(X, pl.DataFrame) and isinstance(y, pl.Series) and y.name == "late"
+            return Long(LogisticRegression().fit(X.select(pl.col("distance").fill_null(0) / 1000), y))
+    """
+    model = fit(text, frame="polars").model()
+    p = answers(model, table, "flightmodel:fit")
+    assert ((p > 0.5) == (table.column("distance").to_numpy() > 1000)).mean() > 0.9
+    one = table.slice(3, 1)
+    np.testing.assert_array_equal(model.predict(one), p[3:4])
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [

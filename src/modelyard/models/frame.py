@@ -78,10 +78,37 @@ _NAT = np.iinfo(np.int64).min
 
 
 def _polars(table: pa.Table, signature: dict[str, Any]) -> Any:
+    """As polars types, which have null for what is missing: Float64, Int64, Boolean, String, Datetime[us, UTC], Date."""
+    columns = {item["name"]: _arrow(table, item) for item in signature["inputs"]}
+    return polars().from_arrow(pa.table(columns)).fill_nan(None)
+
+
+def polars() -> Any:
+    """The package polars, which is an extra; a DataError says so when it is not there."""
     try:
         import polars
     except ImportError as error:
         raise DataError(
-            "`frame: polars` needs the package polars, which is not installed", hint="Install it, or use pandas."
+            "`frame: polars` needs the package polars, which is not installed here",
+            hint="Install it beside Modelyard (`pip install polars`), or leave out `frame`, which gives pandas.",
         ) from error
-    return polars.from_pandas(to_pandas(table, signature))
+    return polars
+
+
+_ARROW = {
+    "number": pa.float64(),
+    "integer": pa.int64(),
+    "boolean": pa.bool_(),
+    "timestamp": pa.timestamp("us", "UTC"),
+    "date": pa.date32(),
+}
+
+
+def _arrow(table: pa.Table, item: dict[str, Any]) -> pa.ChunkedArray:
+    values = column(table, item["name"])
+    to = _ARROW.get(item["type"], pa.string())
+    if item["type"] == "integer" and pa.types.is_floating(values.type):
+        values = pc.if_else(pc.is_nan(values), None, values)
+        if pc.all(pc.equal(pc.floor(values), values)).as_py() is False:
+            to = pa.float64()
+    return _cast(values, to)

@@ -22,7 +22,7 @@ import pyarrow as pa
 from modelyard import models
 from modelyard.engines import ahead, function
 from modelyard.errors import UserCodeError, YardError
-from modelyard.models.frame import to_frame
+from modelyard.models.frame import polars, to_frame
 from modelyard.train import job
 
 _TAIL = 3000
@@ -68,16 +68,21 @@ def _fit(
 
 
 def _offered(rows: pa.Table, task: dict[str, Any]) -> dict[str, Any]:
-    frame = task["frame"]
     y = rows.column(job.TARGET).to_numpy()
     weights = rows.column(job.WEIGHTS).to_numpy() if job.WEIGHTS in rows.column_names else None
     return {
-        "X": to_frame(rows, task["signature"], frame),
-        "y": pd.Series(y, name=task["signature"]["target"]["name"], dtype=y.dtype) if frame == "pandas" else y,
+        "X": to_frame(rows, task["signature"], task["frame"]),
+        "y": _labels(y, task["signature"]["target"]["name"], task["frame"]),
         "params": task["params"],
         "seed": task["seed"],
         "weights": weights,
     }
+
+
+def _labels(y: np.ndarray, name: str, kind: str) -> Any:
+    if kind == "polars":
+        return polars().Series(name, y.tolist() if y.dtype == object else y)
+    return pd.Series(y, name=name, dtype=y.dtype) if kind == "pandas" else y
 
 
 def _seed(seed: int) -> None:
