@@ -117,3 +117,29 @@ def test_a_release_becomes_a_folder_again(yard: Any, tmp_path: Path) -> None:
     assert (folder / "release.json").exists()
     with pytest.raises(InputError, match="not empty"):
         release.checkout(yard.store, "late@1", folder)
+
+
+def test_the_folder_of_a_release_finds_its_sources_where_they_were(yard: Any, tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    for name in ("data/README.md", "yard.yaml"):
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / name).write_text("project: flights\n")
+    tree = yard.store.blobs.put_tree(project)
+    for name in ("data/a.csv", "old/x/b.csv", "c1.csv", "c2.csv"):
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / name).write_text(name)
+    uris = ["data/*.csv", "old/x/b.csv", "c*.csv", "../beside.csv", "gone/a.csv", "${PLACE}/a.csv", "/abs/a.csv"]
+    yard.release(1)
+    with yard.store.transaction(actor="ann", action="declaration.applied", subject="flights") as tx:
+        spec = {"sources": {f"s{number}": {"uri": uri} for number, uri in enumerate(uris)}}
+        where = str(project)
+        tx.add(
+            Declaration(
+                digest="d", spec=spec, fingerprints={}, tree=tree, directory=where, at=yard.clock.now(), actor="ann"
+            )
+        )
+    folder = release.checkout(yard.store, "late@1", tmp_path / "out")
+    there = {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*.csv")}
+    there["old/x/b.csv"] = (folder / "old/x/b.csv").read_text()
+    assert there == {name: name for name in ("data/a.csv", "old/x/b.csv", "c1.csv", "c2.csv")}
+    assert (folder / "data" / "README.md").exists()

@@ -9,10 +9,11 @@ from modelyard import release
 from modelyard.api.context import Context, parse_time
 from modelyard.api.looking import monitor_show
 from modelyard.engines.local import LocalEngine
-from modelyard.errors import NotFound, Refused, SpecError
+from modelyard.errors import DataError, NotFound, Refused, SpecError
 from modelyard.loop import apply as applying
 from modelyard.loop.reproduce import reproduce
 from modelyard.loop.tick import look
+from modelyard.spec import load, sources
 from modelyard.store import Store, open_store
 from modelyard.store.scopes import only_project
 
@@ -94,10 +95,24 @@ def release_reproduce(context: Context, ref: str) -> Json:
 
 
 def release_checkout(context: Context, ref: str, folder: str) -> Json:
-    """Write a release's project, code and lock into a new folder."""
+    """Write a release's project, code and lock into a new folder; `missing` says which sources are not found from there."""
     store = _home_alone(context)
     path = release.checkout(store, ref, Path(folder))
-    return {"folder": str(path)}
+    return {"folder": str(path), "missing": _missing(path)}
+
+
+def _missing(folder: Path) -> list[str]:
+    try:
+        found = load(folder).spec.sources
+    except SpecError as error:
+        return [str(problem) for problem in error.problems]
+    missing = []
+    for name, source in found.items():
+        try:
+            sources.stat(folder, source)
+        except DataError as error:
+            missing.append(f"source {name}: {error.message}")
+    return missing
 
 
 def _home_alone(context: Context) -> Store:

@@ -309,7 +309,7 @@ def release_reproduce(said: Words, ref: str) -> None:
 @words
 def release_checkout(said: Words, ref: str, folder: str) -> None:
     """Write a release's project, code and lock into a new folder."""
-    said.tell(said.door().release_checkout(ref=ref, folder=folder), lambda value: click.echo(value["folder"]))
+    said.tell(said.door().release_checkout(ref=ref, folder=folder), show.checked_out)
 
 
 @yard.command()

@@ -211,6 +211,15 @@ def rolled_back(value: Json) -> None:
         click.echo(says)
 
 
+def checked_out(value: Json) -> None:
+    """The folder of a release, and what is not there."""
+    click.echo(value["folder"])
+    for each in value["missing"]:
+        click.echo(f"! {each}")
+    if value["missing"]:
+        click.echo("  The rows that it was trained on are in the store: `yard release reproduce` needs no sources.")
+
+
 def reproduced(value: Json) -> None:
     """Whether the release could be built again."""
     click.echo(value["says"])

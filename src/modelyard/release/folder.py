@@ -19,7 +19,8 @@ def checkout(store: Store, ref: str, folder: str | Path) -> Path:
     """Write the release `ref` into the new (or empty) `folder` and return it.
 
     The project's files as they were applied (yard.yaml, SQL, code), over them the code that trained this very release,
-    its lock as `requirements.lock` and the whole record as `release.json`. Sources are not copied: their URIs stand.
+    its lock as `requirements.lock` and the whole record as `release.json`. Sources are not copied: a relative URI is a
+    link to where it led when the project was applied.
     """
     release = find(store, ref)
     target = Path(folder)
@@ -29,6 +30,8 @@ def checkout(store: Store, ref: str, folder: str | Path) -> Path:
     declaration = declared(store, release)
     if declaration is not None and declaration.tree:
         store.blobs.checkout(declaration.tree, target)
+        for uri in relative(declaration):
+            _link(Path(declaration.directory).absolute(), Path(uri).parts, target)
     code = release.body.get("code", {}).get("blob")
     if code:
         store.blobs.checkout(code, target)
@@ -37,6 +40,25 @@ def checkout(store: Store, ref: str, folder: str | Path) -> Path:
         (target / LOCK).write_bytes(store.blobs.get(lock))
     (target / RELEASE).write_bytes(canonical(described(release)) + b"\n")
     return target
+
+
+def relative(declaration: Declaration) -> list[str]:
+    """The URIs of sources that start at the project's folder."""
+    uris = (source["uri"] for source in declaration.spec.get("sources", {}).values())
+    return [uri for uri in uris if "://" not in uri and "${" not in uri and not Path(uri).is_absolute()]
+
+
+def _link(origin: Path, steps: tuple[str, ...], target: Path) -> None:
+    """Link what the first step of a URI names, or the next step where the project's own files have that folder."""
+    first, rest = steps[0], steps[1:]
+    if first == "..":
+        return
+    for found in [origin / first] if (origin / first).exists() else sorted(origin.glob(first)):
+        place = target / found.name
+        if rest and place.is_dir() and not place.is_symlink():
+            _link(found, rest, place)
+        elif found != origin and not place.exists():
+            place.symlink_to(found)
 
 
 def declared(store: Store, release: Release) -> Declaration | None:
