@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import pytest
 from modelyard import data, release, train
 from modelyard.clock import SimulatedClock
 from modelyard.digest import canonical, digest
-from modelyard.engines.local import LocalEngine
+from modelyard.engines.local import LocalEngine, Outcome
 from modelyard.errors import Refused
 from modelyard.loop import environments
 from modelyard.loop.reproduce import reproduce
@@ -159,3 +159,28 @@ def test_the_interpreter_is_the_one_that_the_lock_names() -> None:
     assert environments.interpreter(f"# Python {here}; the packages that were installed\n") == sys.executable
     with pytest.raises(Refused, match=r"Python 3.1.0, which is not here"):
         environments.interpreter("# Python 3.1.0; the packages that were installed\n")
+
+
+class Unlucky:
+    """An engine whose commands fail with these words."""
+
+    def __init__(self, says: str) -> None:
+        self.says = says
+
+    def run(self, argv: list[str], *, cwd: Path, log: Path, timeout: timedelta) -> Outcome:
+        log.write_text(self.says)
+        return Outcome(1, 0.0, "crash")
+
+
+@pytest.mark.parametrize(
+    ("says", "sentence"),
+    [
+        ("Retrying: Failed to establish a new connection\nERROR: No matching", "no package index can be reached"),
+        ("ERROR: No matching distribution found for nope==1", "could not be built: ERROR: No matching .* nope==1"),
+        ("", "could not be built: it said nothing"),
+    ],
+)
+def test_an_environment_that_cannot_be_built_says_why(store: Store, says: str, sentence: str) -> None:
+    with pytest.raises(Refused, match=sentence):
+        environments.prepare(store, Unlucky(says), "abc", "nope==1\n", lambda _: None)  # type: ignore[arg-type]
+    assert not (store.files / "envs" / "abc" / "ready").exists()

@@ -17,6 +17,8 @@ from modelyard.store import Store
 
 _PATIENCE = timedelta(minutes=30)
 _READY = "ready"
+_UNREACHABLE = ("Failed to establish a new connection", "Failed to resolve", "ConnectTimeout", "connection timed out")
+"""What pip says of an index that it cannot reach."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ def prepare(store: Store, engine: LocalEngine, lock: str, text: str, progress: C
     pins.write_text(text)
     # What our own child process imports comes with it, at the lock's versions where the lock names them.
     needed = [each for each in importlib.metadata.requires("modelyard") or () if "extra ==" not in each]
-    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries", "2"]
     _must(engine, [*pip, "-r", str(pins), *needed], log)
     packages = next((home / "lib").glob("python*/site-packages"))
     shutil.copytree(
@@ -89,10 +91,18 @@ def interpreter(text: str) -> str:
 
 def _must(engine: LocalEngine, argv: list[str], log: Path) -> None:
     outcome = engine.run(argv, cwd=log.parent, log=log, timeout=_PATIENCE)
-    if not outcome.ok:
-        tail = log.read_text(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
+    if outcome.ok:
+        return
+    said = log.read_text(errors="replace").strip()
+    if any(each in said for each in _UNREACHABLE):
         raise Refused(
-            f"the release's environment could not be built: {tail[0]}",
+            "no package index can be reached, and the release needs packages that are not installed here.",
             where=str(log),
-            hint="Its packages must be installable from a package index.",
+            hint="Try again with a network, or with PIP_INDEX_URL or PIP_FIND_LINKS naming a place that has them.",
         )
+    tail = said.splitlines()[-1:] or ["it said nothing"]
+    raise Refused(
+        f"the release's environment could not be built: {tail[0]}",
+        where=str(log),
+        hint="Its packages must be installable from a package index.",
+    )

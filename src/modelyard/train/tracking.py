@@ -1,4 +1,4 @@
-"""Every run once more in MLflow tracking, for those who live there: a projection of our records, never their source.
+"""Every finished run once more in MLflow tracking, for those who live there: a projection of our records, never their source.
 
 The database is `mlflow.db` beside the store's files (`mlflow ui --backend-store-uri sqlite:///…/mlflow.db`), one
 experiment per model, named PROJECT/MODEL. MLflow is imported by the first projection only.
