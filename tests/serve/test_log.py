@@ -234,6 +234,36 @@ def test_an_input_that_changes_its_type_with_a_release_is_widened(yard):
     assert found["in.x"].to_pylist() == ["1", "1.5", "one", "3"]
 
 
+def test_widening_keeps_rows_that_another_mover_adds_meanwhile(yard, monkeypatch):
+    import pyarrow as pa
+    import pyarrow.parquet as parquet
+
+    from modelyard.serve import moving
+    from modelyard.serve.frames import Shape
+
+    def rows(request, value):
+        return table([
+            Shape("r", {"x": "category" if isinstance(value, str) else "integer"}),
+            Entry(id=request, n=1, arm="c", release="r", at=0, values=[1.0], inputs=[[value]]),
+        ])  # fmt: skip
+
+    moving.append(yard.store, "late-api", rows("a", 1), "one")
+    meanwhile = [lambda: moving.append(yard.store, "late-api", rows("b", 2), "two")]
+    read = parquet.read_table
+
+    def slow(path):
+        found = read(path)
+        while meanwhile:
+            meanwhile.pop()()
+        return found
+
+    monkeypatch.setattr(parquet, "read_table", slow)
+    moving.append(yard.store, "late-api", rows("c", "three"), "three")
+    there = yard.store.table("predictions/late-api")
+    kept = pa.concat_tables([read(path) for path in there.files()], promote_options="permissive")
+    assert sorted(kept["in.x"].to_pylist()) == ["1", "2", "three"]
+
+
 def test_entries_of_different_releases_share_a_table():
     from modelyard.serve.frames import Shape
 

@@ -53,9 +53,16 @@ def _api(arguments: argparse.Namespace) -> None:
 
     from modelyard.api.http import create
 
-    context = Context(Path(arguments.project), arguments.home, arguments.env, arguments.actor)
+    context = Context(Path(arguments.project), _soon(arguments.home), arguments.env, arguments.actor)
     config = uvicorn.Config(create(context), log_level="warning", access_log=False, timeout_graceful_shutdown=10)
     uvicorn.Server(config).run(sockets=[socket.socket(fileno=arguments.fd)])
+
+
+def _soon(home: str) -> str:
+    """A home whose database is given up after two seconds: who asks the control API is told so instead of waiting."""
+    if "://" not in home or "connect_timeout=" in home:
+        return home
+    return f"{home}{'&' if '?' in home else '?'}connect_timeout=2"
 
 
 def _controller(arguments: argparse.Namespace) -> None:

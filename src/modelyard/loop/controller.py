@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
-from modelyard.errors import LeaseLost, YardError
+from modelyard.errors import LeaseLost, Unavailable, YardError
 from modelyard.loop.apply import LEASE
 from modelyard.loop.ground import latest_declaration
 from modelyard.loop.guarding import guarding
@@ -19,6 +19,8 @@ from modelyard.spec import Project, load
 from modelyard.store import Store
 
 ACTOR = "controller"
+LONGEST_PAUSE = 30.0
+"""Seconds between turns while the database cannot be used; each turn in vain doubles them until then."""
 
 
 def run(store: Store, stop: threading.Event, *, every: float, progress: Callable[[str], None]) -> None:
@@ -37,7 +39,9 @@ def _turn_until(store: Store, stop: threading.Event, every: float, progress: Cal
         if message not in before:
             progress(message)
 
+    pause = every
     while not stop.is_set():
+        away = False
         try:
             with store.lease(LEASE, wait=0) as held:
                 project = applied_project(store)
@@ -47,9 +51,11 @@ def _turn_until(store: Store, stop: threading.Event, every: float, progress: Cal
             pass
         except YardError as error:
             tell(str(error))
+            away = isinstance(error, Unavailable)
         before = set(now)
         now.clear()
-        stop.wait(every)
+        pause = min(pause * 2, max(every, LONGEST_PAUSE)) if away else every
+        stop.wait(pause)
 
 
 def applied_project(store: Store) -> Project | None:

@@ -111,4 +111,4 @@ def _arrow(table: pa.Table, item: dict[str, Any]) -> pa.ChunkedArray:
         values = pc.if_else(pc.is_nan(values), None, values)
         if pc.all(pc.equal(pc.floor(values), values)).as_py() is False:
             to = pa.float64()
-    return _cast(values, to)
+    return cast(values, to)

@@ -9,18 +9,23 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from modelyard.clock import RealClock
+from modelyard.errors import Conflict
 from modelyard.records import Segment
 from modelyard.serve import frames
 from modelyard.store import Held, Store, durable
+
+if TYPE_CHECKING:
+    from modelyard.store.table import Table
 
 REMEMBER_SECONDS = 600.0
 
@@ -103,22 +108,30 @@ def append(store: Store, name: str, rows: pa.Table, segment: str) -> int:
     An input that changes its type with a release widens its column: the table is written anew, the old one stays
     readable as a version.
     """
-    import pyarrow.parquet as parquet
-
     table = store.table(f"predictions/{name}")
-    if not table.exists():
-        return table.append(rows, once=segment)
-    kept = table.schema()
-    narrow = [
-        each.name
-        for each in rows.schema
-        if each.name in kept.names and not _fits(each.type, kept.field(each.name).type)
-    ]
-    if not narrow:
-        return table.append(rows, once=segment)
-    before = pa.concat_tables([parquet.read_table(path) for path in table.files()], promote_options="permissive")
+    while table.exists():
+        read = table.version()
+        kept = table.schema(read)
+        narrow = [
+            each.name
+            for each in rows.schema
+            if each.name in kept.names and not _fits(each.type, kept.field(each.name).type)
+        ]
+        if not narrow:
+            break
+        with suppress(Conflict):  # another process wrote meanwhile: again, with what it wrote
+            return table.overwrite(_widened(table, read, rows, narrow), once=segment, over=read)
+    return table.append(rows, once=segment)
+
+
+def _widened(table: Table, version: int, rows: pa.Table, narrow: list[str]) -> pa.Table:
+    """The rows of a version and new ones in types that hold both."""
+    import pyarrow.parquet as parquet  # a gateway moves nothing, so it should not load this
+
+    kept = table.schema(version)
+    before = pa.concat_tables([parquet.read_table(path) for path in table.files(version)], promote_options="permissive")
     both = [_as_text(each, [name for name in narrow if _apart(rows, kept, name)]) for each in (before, rows)]
-    return table.overwrite(pa.concat_tables(both, promote_options="permissive"), once=segment)
+    return pa.concat_tables(both, promote_options="permissive")
 
 
 def _fits(given: pa.DataType, kept: pa.DataType) -> bool:

@@ -20,6 +20,8 @@ from modelyard.store.schema import json_text
 
 # How long a writer waits for another one, on both databases.
 _PATIENCE_SECONDS = 30
+# How long a server may take to accept a connection, unless the home's URL says so with `connect_timeout`.
+_CONNECT_SECONDS = 10
 # PostgreSQL indexes texts of up to 2,700 bytes.
 _LIMIT_EXCEEDED = "54000"
 
@@ -127,9 +129,14 @@ def _sqlite(home: Home) -> sa.Engine:
 
 
 def _postgresql(home: Home) -> sa.Engine:
-    """PostgreSQL in READ COMMITTED: each statement sees what was committed before it."""
+    """PostgreSQL in READ COMMITTED: each statement sees what was committed before it.
+
+    A server that hangs answers nothing and closes nothing, so the client counts the time itself.
+    """
+    from modelyard.store.patience import Patient  # loads psycopg, which SQLite should not pay for
+
     given = home.url.query.get("options", "")
-    return sa.create_engine(
+    engine = sa.create_engine(
         home.url,
         hide_parameters=True,
         json_serializer=json_text,
@@ -138,8 +145,15 @@ def _postgresql(home: Home) -> sa.Engine:
         connect_args={
             "options": f"{given} -c lock_timeout={_PATIENCE_SECONDS}s".strip(),
             "application_name": "modelyard",
+            "connect_timeout": home.url.query.get("connect_timeout", _CONNECT_SECONDS),
         },
     )
+
+    @sa.event.listens_for(engine, "do_connect")
+    def connect(_dialect: Any, _record: Any, words: Any, options: Any) -> Any:
+        return Patient.connect(*words, **options)
+
+    return engine
 
 
 def _lock_number(name: str) -> int:

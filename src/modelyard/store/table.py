@@ -20,7 +20,7 @@ import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
-from modelyard.errors import DataError, InputError, NotFound
+from modelyard.errors import Conflict, DataError, InputError, NotFound
 from modelyard.store import durable
 from modelyard.store.arrow import Rows
 
@@ -115,9 +115,15 @@ class Table:
         """
         return self._write(data, "append", once)
 
-    def overwrite(self, data: pa.Table | pa.RecordBatchReader, *, once: str | None = None) -> int:
-        """Replace rows and columns and return the new version; older versions stay readable. `once` as for append."""
-        return self._write(data, "overwrite", once)
+    def overwrite(
+        self, data: pa.Table | pa.RecordBatchReader, *, once: str | None = None, over: int | None = None
+    ) -> int:
+        """Replace rows and columns and return the new version; older versions stay readable. `once` as for append.
+
+        `over` is the version that was read to make `data`: Conflict when another one has come since, whose rows would
+        be lost.
+        """
+        return self._write(data, "overwrite", once, over)
 
     def compact(self) -> int:
         """Write many small files together and return the version; the rows stay the same."""
@@ -127,7 +133,9 @@ class Table:
             table.optimize.compact()
             return self._settled(table, version, before)
 
-    def _write(self, data: pa.Table | pa.RecordBatchReader, mode: _Mode, once: str | None) -> int:
+    def _write(
+        self, data: pa.Table | pa.RecordBatchReader, mode: _Mode, once: str | None, over: int | None = None
+    ) -> int:
         with self._alone():
             table = self._open() if self.exists() else None
             if table is None:
@@ -137,6 +145,8 @@ class Table:
             if once is not None and table.transaction_version(once) is not None:
                 return table.version()
             version, before = table.version(), set(table.file_uris())
+            if over is not None and over != version:
+                raise Conflict(f"version {version} has come since version {over} was read.", where=f"table {self.name}")
             existing = pa.schema(table.schema().to_arrow()) if mode == "append" else None
             self._commit(table, Rows(data, existing), mode, once)
             return self._settled(table, version, before)

@@ -582,6 +582,15 @@ class TestTables:
         assert table.append(data, once="segment 1") == 2
         assert len(rows(table)) == 2
 
+    def test_an_overwrite_of_what_was_read_is_refused_once_others_have_written(self, store: Store) -> None:
+        table = store.table("predictions/late-api")
+        read = table.append(pa.table({"a": [1]}))
+        store.table("predictions/late-api").append(pa.table({"a": [2]}))
+        with pytest.raises(Conflict, match="version 1 has come since version 0 was read"):
+            table.overwrite(pa.table({"a": ["1"]}), over=read)
+        assert rows(table) == [{"a": 1}, {"a": 2}]
+        assert table.overwrite(pa.table({"a": ["1", "2"]}), over=1) == 2
+
     def test_many_repeat_at_once(self, store: Store) -> None:
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(lambda n: store.table("a").append(pa.table({"n": [n % 3]}), once=str(n % 3)), range(9)))
