@@ -155,6 +155,7 @@ class Yard:
             "fallback": [False] * count,
             "warnings": [""] * count,
             "latency_ms": [1.0] * count,
+            "weight": [1.0] * count,
             **columns,
         }
         table = pa.table(

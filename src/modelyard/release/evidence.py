@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from modelyard.records import Release, Version
-from modelyard.release import contrast, tally
+from modelyard.release import contrast, figures, tally
 from modelyard.release.agreement import agreement
 from modelyard.release.contrast import LABEL, Outcomes
 from modelyard.release.guards import Evidence
@@ -135,8 +135,11 @@ def _labelled(
     declared = strategy.chosen
     guards = [name for name in declared.guard if name in LOSSES] if isinstance(declared, Guarded) else []
     asks = isinstance(declared, Shadow | ABTest | Bandit | ChampionChallenger) and rollout.phase != "probation"
+    found: dict[str, dict[str, Any]] = {}
+    if asks and isinstance(declared, ABTest | Bandit) and declared.kpi is not None:
+        found, asks = _by_figure(store, rollout, declared, look), False
     if not guards and not asks:
-        return {}
+        return found
     columns = [
         "request_id",
         "row",
@@ -155,10 +158,9 @@ def _labelled(
     )
     log = counted(log, strategy.only is not None)
     bodies = Bodies.read(store, rollout, look.now)
-    found: dict[str, dict[str, Any]] = {}
     for release in rollout.challengers:
         arms = split(log, rollout, release)
-        found[release] = {
+        found[release] = found.get(release, {}) | {
             "pairs": {name: _pairs(arms, bodies, rollout, release, name) for name in guards},
         }
         if asks and isinstance(declared, Shadow):
@@ -172,6 +174,15 @@ def _labelled(
         for release, more in _contrasts(log, bodies, rollout, declared).items():
             found[release] |= more
     return found
+
+
+def _by_figure(store: Store, rollout: Rollout, declared: ABTest | Bandit, look: Look) -> dict[str, dict[str, Any]]:
+    """What the declared figure says of the arms of a test."""
+    assert declared.kpi is not None
+    if isinstance(declared, ABTest):
+        shares, alpha = (1 - declared.split, declared.split), declared.significance
+        return figures.contrasts(store, declared.kpi, rollout, shares, alpha, look.now)
+    return figures.contrasts(store, declared.kpi, rollout, None, declared.significance / declared.most, look.now)
 
 
 def counted(log: pa.Table, segmented: bool) -> pa.Table:

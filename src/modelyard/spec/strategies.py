@@ -106,6 +106,9 @@ class Tested(Guarded):
     metric: str | None = Field(
         default=None, description=f"{_METRIC}, or label: the mean of the label itself; default: log_loss, or mae"
     )
+    kpi: str | None = Field(
+        default=None, description="a business figure that decides instead: its values by arm, period by period"
+    )
     better: Literal["higher", "lower"] | None = Field(
         default=None, description="which way is better; needed for `metric: label`, known for all others"
     )

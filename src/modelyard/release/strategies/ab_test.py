@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from modelyard.release.decisions import Decision, Finish, Promote, Rollback, Wait
 from modelyard.release.state import Rollout
-from modelyard.release.strategies.matter import Matter, failed, unproven, young
+from modelyard.release.strategies.matter import Matter, failed, nothing_yet, unproven, young
 from modelyard.release.strategies.routing import CHALLENGER, Routes, arm
 from modelyard.spec.strategies import ABTest
 from modelyard.spec.values import show_duration
@@ -19,7 +19,7 @@ def decide(declared: ABTest, matter: Matter) -> Decision:
     if why:
         return Rollback(why)
     contrast = matter.seen.contrast
-    says = contrast.says if contrast else "no labelled row of both releases yet"
+    says = contrast.says if contrast else nothing_yet(declared)
     result = contrast.result if contrast else "open"
     if result == "worse":
         return Rollback(f"it lost the test: {says}")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from modelyard.release.decisions import Decision, Drop, Finish, Join, Promote, Reweigh, Rollback, Wait
 from modelyard.release.state import Rollout
-from modelyard.release.strategies.matter import Matter, failed, unproven, young
+from modelyard.release.strategies.matter import Matter, failed, nothing_yet, unproven, young
 from modelyard.release.strategies.routing import Routes, arm, named
 from modelyard.spec.strategies import Bandit
 from modelyard.spec.values import show_duration
@@ -30,7 +30,7 @@ def decide(declared: Bandit, matter: Matter) -> Decision:
             if declared.winner == "keep":
                 return Finish(f"a challenger won, and the champion is kept as declared: {contrast.says}")
             return Promote(f"it is the best arm: {contrast.says}", release)
-    says = _says(matter)
+    says = _says(declared, matter)
     if matter.now - rollout.started >= declared.within:
         return Finish(f"no winner within {show_duration(declared.within)}: {says}")
     candidate = matter.situation.candidate
@@ -53,9 +53,9 @@ def _lost(matter: Matter, release: str) -> str:
     return f"it is worse than the champion: {contrast.says}" if contrast and contrast.result == "worse" else ""
 
 
-def _says(matter: Matter) -> str:
+def _says(declared: Bandit, matter: Matter) -> str:
     contrast = matter.seen.contrast
-    return contrast.says if contrast else "no labelled answer of both arms yet"
+    return contrast.says if contrast else nothing_yet(declared)
 
 
 def floored(chances: tuple[float, ...], floor: float) -> tuple[float, ...]:

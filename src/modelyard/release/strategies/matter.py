@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from modelyard.release.decisions import Rollback, Settle, Wait
 from modelyard.release.guards import Evidence, Finding
 from modelyard.release.state import Rollout, Situation
+from modelyard.spec.strategies import Tested
 from modelyard.spec.values import show_duration
 
 
@@ -34,6 +35,13 @@ class Matter:
     def found(self, release: str | None = None) -> tuple[Finding, ...]:
         """What the guards say about one challenger (the first)."""
         return self.findings.get(release or self.rollout.release, ())
+
+
+def nothing_yet(declared: Tested) -> str:
+    """What is said of a test before anything is known that could decide it."""
+    if declared.kpi is not None:
+        return f"no period of {declared.kpi} with values of both arms yet"
+    return "no labelled row of both releases yet"
 
 
 def failed(matter: Matter, release: str | None = None) -> str:

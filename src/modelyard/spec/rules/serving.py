@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from modelyard.errors import InputError
 from modelyard.spec.document import Path
 from modelyard.spec.look import Look
 from modelyard.spec.metrics import PAIRED, RATES
 from modelyard.spec.predicate import columns, parse
+from modelyard.spec.sql import read_sql
 from modelyard.spec.strategies import (
     KINDS,
     ABTest,
@@ -88,7 +91,9 @@ def strategies(look: Look) -> None:
             _steps(look, path, declared)
         if isinstance(declared, Guarded) and task is not None:
             _guards(look, path, declared, task)
-        if isinstance(declared, Tested | ChampionChallenger):
+        if isinstance(declared, Tested) and declared.kpi is not None:
+            _figure(look, path, name, declared)
+        elif isinstance(declared, Tested | ChampionChallenger):
             _metric(look, path, declared, task)
         if isinstance(declared, Tested) and declared.for_ > declared.within:
             message = (
@@ -109,6 +114,34 @@ def _shares(look: Look, path: Path, declared: Chosen) -> None:
                 f"a floor of {floor:.0%} for each of {most + 1} releases (champion and `most`) leaves nothing to learn."
             )
             look.wrong((*path, "floor"), message, "Expected a share above 0% that leaves room.")
+
+
+def _figure(look: Look, path: Path, name: str, declared: Tested) -> None:
+    """A figure that decides a test has values by arm, is of this deployment, and no other metric decides beside it."""
+    place = (*path, "kpi")
+    for key in ("metric", "better"):
+        if getattr(declared, key) is not None:
+            look.wrong(
+                (*path, key), "a test is decided by one thing, and `kpi` is declared.", "Leave it out.", key=True
+            )
+    look.refer(place, declared.kpi or "", "kpis", what="kpi")
+    kpi = look.spec.kpis.get(declared.kpi or "")
+    if kpi is None:
+        return
+    if kpi.deployment not in (None, name):
+        look.wrong(place, f"`{declared.kpi}` is a figure of {kpi.deployment}.", "Name one of this deployment.")
+    if kpi.sql is not None and not re.search(r"\barm\b", _text(look, kpi.sql)):
+        look.wrong(place, f"the values of `{declared.kpi}` have no arm.", "Let its SQL give `arm` beside them.")
+    if isinstance(declared, Bandit) and kpi.gather == "sum":
+        message = f"`{declared.kpi}` sums up: an arm with more traffic would seem better."
+        look.wrong(place, message, "Declare `gather: mean`, of values per row or per customer.")
+
+
+def _text(look: Look, sql: str) -> str:
+    try:
+        return read_sql(look.directory, sql)
+    except InputError:
+        return "arm"  # it is told where the figure is declared
 
 
 def _metric(look: Look, path: Path, declared: Tested | ChampionChallenger, task: str | None) -> None:
