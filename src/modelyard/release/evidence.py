@@ -31,6 +31,7 @@ from modelyard.release.tally import Key, Tally
 from modelyard.spec.strategies import (
     ABTest,
     Bandit,
+    Canary,
     ChampionChallenger,
     Guarded,
     Shadow,
@@ -70,9 +71,21 @@ def gather(store: Store, deployment: str, rollout: Rollout, strategy: Strategy, 
 def count(store: Store, deployment: str, rollout: Rollout, strategy: Strategy, look: Look) -> dict[str, Evidence]:
     """What needs no labels: rows, rates, latencies and outputs. Each piece of the log is read once, so this is quick."""
     guards = strategy.chosen.guard if isinstance(strategy.chosen, Guarded) else {}
-    key = Key.of(rollout, guards, strategy.only is not None)
+    key = Key.of(rollout, guards, strategy.only is not None, divided(strategy, rollout))
     totals = tally.total(store, deployment, key, look.now, look.live)
     return {release: _counted(totals[release], totals[""], look) for release in rollout.challengers}
+
+
+def divided(strategy: Strategy, rollout: Rollout) -> tuple[bool, ...]:
+    """In which steps so far the challengers answered a part of the traffic; all else is shadow, or the whole of it."""
+    count, declared = len(rollout.entries), strategy.chosen
+    if rollout.phase == "probation" or not isinstance(declared, Canary | ABTest | Bandit):
+        return (False,) * count
+    if not isinstance(declared, Canary):
+        return (True,) * count
+    last = len(declared.steps) - 1
+    steps = (min(max(rollout.step - back, 0), last) for back in reversed(range(count)))
+    return tuple(0 < (declared.steps[step].traffic or 0.0) < 1 for step in steps)
 
 
 def _counted(worse: Tally, base: Tally, look: Look) -> Evidence:
@@ -232,6 +245,8 @@ def _contrasts(log: pa.Table, bodies: Bodies, rollout: Rollout, declared: ABTest
             pc.less_equal(log["at"], pa.scalar(bodies.last, log["at"].type)),
         )
     )
+    # What the champion answered before the challenger was loaded has no counterpart.
+    answers = answers.filter(pc.fill_null(pc.less(answers["propensity"], 1.0), True))
     metric = declared.metric or primary(bodies.task(rollout.champion))
     sign = 1.0 if metric == LABEL and declared.better == "higher" else -1.0
     releases = (rollout.champion, *rollout.challengers)

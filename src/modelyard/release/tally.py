@@ -30,7 +30,10 @@ _MOST_REMEMBERED = 32
 
 @dataclass(frozen=True)
 class Key:
-    """What is counted: the rows of `challengers` and of the champion they are measured by, in steps from `entries` on."""
+    """What is counted: the rows of `challengers` and of the champion they are measured by, in steps from `entries` on.
+
+    `divided`: the steps in which the traffic is divided.
+    """
 
     challengers: tuple[str, ...]
     champion: str
@@ -38,12 +41,14 @@ class Key:
     entries: tuple[datetime, ...]
     guards: tuple[str, ...]
     segmented: bool = False
+    divided: tuple[bool, ...] = ()
 
     @classmethod
-    def of(cls, rollout: Rollout, guards: Iterable[str], segmented: bool) -> Key:
+    def of(cls, rollout: Rollout, guards: Iterable[str], segmented: bool, divided: tuple[bool, ...] = ()) -> Key:
         """What a rollout's guards need."""
         phase = rollout.phase == "probation"
-        return cls(rollout.challengers, rollout.champion, phase, rollout.entries, tuple(sorted(guards)), segmented)
+        names = tuple(sorted(guards))
+        return cls(rollout.challengers, rollout.champion, phase, rollout.entries, names, segmented, divided)
 
 
 @dataclass
@@ -114,6 +119,9 @@ def _count(rows: pa.Table, key: Key) -> Tally:
     step = np.searchsorted(edges, at, side="right") - 1
     if len(step) and step.min() < 0:
         rows, step = rows.filter(pa.array(step >= 0)), step[step >= 0]
+    alone = _alone(rows, step, key)
+    if alone.any():
+        rows, step = rows.filter(pa.array(~alone)), step[~alone]
     steps = len(edges)
     tally.rows += np.bincount(step, minlength=steps)
     for name in tally.bad:
@@ -129,6 +137,14 @@ def _count(rows: pa.Table, key: Key) -> Tally:
         known = np.isfinite(values)
         np.add.at(tally.outputs, (step[known], output_bin(values[known])), 1)
     return tally
+
+
+def _alone(rows: pa.Table, step: np.ndarray, key: Key) -> np.ndarray:
+    """Answers that the champion gave before a gateway had loaded its challenger: all traffic was its own by then still."""
+    if not any(key.divided) or "propensity" not in rows.column_names:
+        return np.zeros(len(step), dtype=bool)
+    whole = pc.fill_null(pc.equal(rows["propensity"], 1.0), False).to_numpy(zero_copy_only=False)
+    return np.array(key.divided)[step] & whole & pc.equal(rows["role"], "answer").to_numpy(zero_copy_only=False)
 
 
 _BAD = {
