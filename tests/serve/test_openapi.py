@@ -45,10 +45,14 @@ def test_it_has_the_columns_with_types_ranges_and_categories(client):
 def test_its_examples_work(client):
     paths = client.send("GET", OPENAPI).json()["paths"]
     for path, item in paths.items():
+        if "get" in item:
+            assert client.send("GET", path).status_code == 200
+            continue
         example = item["post"]["requestBody"]["content"]["application/json"]["example"]
         answer = client.post(example, path=path)
         assert answer.status_code == (202 if path.endswith("feedback") else 200), answer.text
-        assert answer.json().get("warnings", []) == []
+        said = answer.json()
+        assert said.get("warnings", []) == [] and "warnings" not in said.get("parameters", {})
 
 
 def test_every_refusal_that_it_names_is_a_problem(client):
@@ -66,9 +70,11 @@ def operations(document):
 @pytest.mark.parametrize("mode", [PUBLIC.POSITIVE, PUBLIC.NEGATIVE], ids=["as-described", "otherwise"])
 def test_requests_made_from_the_document_are_answered_as_it_says(client, mode):
     found = operations(client.send("GET", OPENAPI).json())
-    assert len(found) == 3
+    assert len(found) == 9
     statuses = set()
     for operation in found.values():
+        if mode is PUBLIC.NEGATIVE and operation.method.upper() == "GET":
+            continue  # there is nothing in it that could be otherwise
 
         @settings(max_examples=25, deadline=None, database=None, suppress_health_check=list(HealthCheck))
         @given(case=operation.as_strategy(generation_mode=mode))

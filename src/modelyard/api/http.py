@@ -73,7 +73,55 @@ def _route(app: FastAPI, context: Context, operation: Operation) -> None:
         methods=[operation.method],
         name=operation.name,
         description=inspect.getdoc(function),
+        openapi_extra=_described(operation, function),
     )
+
+
+def _described(operation: Operation, function: Any) -> dict[str, Any]:
+    """The arguments of an operation for the OpenAPI document: in the query, in the body, or in the path."""
+    known = {name: each for name, each in inspect.signature(function).parameters.items() if name != "context"}
+    required = _required(function)
+    path = [name for name in known if f"{{{name}}}" in operation.path]
+    shown = {name: _schema(name, each) for name, each in known.items() if name not in path}
+    parameters = [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in path]
+    problem = {"description": "Refused", "content": {"application/problem+json": {"schema": _PROBLEM}}}
+    said: dict[str, Any] = {"responses": {"default": problem}}
+    if operation.method == "GET":
+        parameters += [
+            {"name": name, "in": "query", "required": name in required, "schema": schema}
+            for name, schema in shown.items()
+        ]
+    else:
+        body = {"type": "object", "properties": shown, "additionalProperties": False}
+        body |= {"required": sorted(required - set(path))} if required - set(path) else {}
+        said["requestBody"] = {"content": {"application/json": {"schema": body}}}
+    return said | {"parameters": parameters}
+
+
+_PROBLEM = {
+    "type": "object",
+    "properties": {"code": {"type": "string"}, "detail": {"type": "string"}, "status": {"type": "integer"}},
+    "required": ["code", "status"],
+}
+
+
+def _schema(name: str, parameter: inspect.Parameter) -> dict[str, Any]:
+    """What `_typed` takes for an argument."""
+    if parameter.annotation == "int":
+        schema: dict[str, Any] = {"type": "integer", "minimum": 1, "maximum": 2**31 - 1}
+    elif isinstance(parameter.default, tuple):
+        schema = {"type": "array", "items": {"type": "string"}}
+    elif parameter.annotation == "float | None":
+        schema = {"type": ["number", "null"]}
+    elif parameter.annotation == "list[Json] | None":
+        schema = {"type": ["array", "null"], "items": {"type": "object"}}
+    elif name in OBJECTS:
+        schema = {"type": ["object", "null"]}
+    else:
+        optional = parameter.default is None
+        schema = {"type": ["string", "null"] if optional else "string"}
+    has = parameter.default not in (inspect.Parameter.empty, None, ())
+    return schema | ({"default": parameter.default} if has else {})
 
 
 def _required(function: Any) -> set[str]:

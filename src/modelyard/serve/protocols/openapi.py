@@ -16,6 +16,7 @@ from modelyard.serve.board import Board
 from modelyard.serve.gateway import Gateway
 from modelyard.serve.http import Response
 from modelyard.serve.policy import Rule, scalar
+from modelyard.serve.protocols import openapi_oip
 from modelyard.serve.protocols.arrow import STREAM
 from modelyard.serve.refusal import TITLES
 
@@ -66,12 +67,19 @@ def document(board: Board) -> Json:
             )
         },
     }  # fmt: skip
+    operations |= openapi_oip.paths(board, example, _operation, _complaint())
     return {
         "openapi": "3.1.0",
         "info": {"title": board.name, "version": board.first().name, "description": "Answered by Modelyard."},
         "paths": operations,
         "components": {
-            "schemas": {"Row": row, "Answer": _answer(board), "Problem": _PROBLEM, "Labels": _labels(board)}
+            "schemas": {
+                "Row": row,
+                "Answer": _answer(board),
+                "Inference": openapi_oip.INFERENCE,
+                "Problem": _PROBLEM,
+                "Labels": _labels(board),
+            }
         },
     }
 
@@ -252,7 +260,7 @@ def _operation(
 ) -> Json:  # fmt: skip
     """One operation: JSON in and out, where `stream` says so Arrow too, and every way to be refused."""
     binary = {STREAM: {"schema": {"type": "string", "format": "binary"}}} if stream else {}
-    problem = {"application/problem+json": {"schema": _ref("Problem")}}
+    problem = _complaint()
     found = {"application/json": {"schema": answer}}
     responses: Json = {"200": {"description": "Answered", "content": found | binary}}
     responses |= {str(status): {"description": title, "content": problem} for status, title in sorted(TITLES.items())}
@@ -271,6 +279,10 @@ def _operation(
         },
         "responses": responses,
     }
+
+
+def _complaint() -> Json:
+    return {"application/problem+json": {"schema": _ref("Problem")}}
 
 
 def _ref(name: str) -> Json:
