@@ -272,6 +272,19 @@ def test_a_candidate_that_is_being_tried_is_decided_before_the_next_is_asked_for
     assert len(run(store)) == 1
 
 
+@pytest.mark.parametrize(
+    ("kind", "asks"),
+    [("canary", False), ("ab_test", False), ("shadow", True), ("champion_challenger", True), ("bandit", True)],
+)
+def test_retraining_goes_on_where_several_are_tried_at_once(store: Store, kind: str, asks: bool) -> None:
+    trained(store, NOW - 30 * DAY)
+    observed(store, seen("drift", "page", NOW))
+    with store.transaction(actor="release", action="rollout.started", subject="late-api") as tx:
+        trial = {"kind": kind, "phase": "steps", "release": "b" * 64, "step": 0}
+        tx.change(Deployment, {"name": "late-api"}, rollout=trial)
+    assert bool(run(store)) is asks
+
+
 def test_drift_of_the_release_before_does_not_ask_again_after_retraining(store: Store) -> None:
     trained(store, NOW - 30 * DAY)
     observed(store, seen("drift", "page", NOW - 10 * DAY), seen("drift", "page", NOW - 9 * DAY))
