@@ -8,9 +8,10 @@ from typing import Any
 
 import duckdb
 import pytest
+import sqlalchemy as sa
 
 from modelyard.clock import RealClock
-from modelyard.errors import LeaseLost
+from modelyard.errors import LeaseLost, Unavailable
 from modelyard.records import Audit, Mark
 from modelyard.store import Store, audit, open_store
 
@@ -117,3 +118,14 @@ def test_a_busy_holder_is_not_waited_for(postgres_url: str) -> None:
         ):
             pass
         other.close()
+
+
+def test_a_server_that_hangs_is_given_up_and_found_again(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from modelyard.store.patience import Patient
+
+    with open_store(postgres_url, project="shop", clock=RealClock()) as store:
+        monkeypatch.setattr(Patient, "patience", 0.2)
+        with pytest.raises(Unavailable, match=r"has not answered for 0\.2 s"), store.database.reading() as connection:
+            connection.execute(sa.text("SELECT pg_sleep(60)"))
+        monkeypatch.undo()
+        assert store.read(Audit) == []

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+import pyarrow as pa
+import pyarrow.csv as pcsv
+import pyarrow.parquet as pq
+import pytest
 from shop_project import Shop
 
 from modelyard.api.context import Context
@@ -145,3 +149,24 @@ def test_an_input_rule_that_the_model_cannot_follow_fails_the_apply_and_changes_
     shop.edit(rules, "{device: {missing: mode}}")
     assert shop.yard("apply", "--yes", "--as-of", "2024-03-20").code == 0
     assert shop.yard("status", "--json").json["deployments"][0]["revision"] == 2
+
+
+def test_a_file_is_answered_and_labelled_in_either_format(shop: Shop) -> None:
+    raw = shop.directory / "data/visits.csv"
+    raw.write_text(raw.read_text())
+    assert shop.yard("apply", "--yes", "--as-of", "2024-03-20").code == 0, (
+        "the same rows in a file that was written anew"
+    )
+    rows = pcsv.read_csv(raw).slice(0, 50)
+    pq.write_table(rows, shop.directory / "in.parquet")
+    pcsv.write_csv(rows, shop.directory / "in.csv")
+    for name in ("in.csv", "in.parquet"):
+        answers = shop.directory / f"out-{name}"
+        said = shop.yard("predict", "buys-api", str(shop.directory / name), "-o", str(answers), "--json")
+        assert said.code == 0 and said.json["rows"] == 50, said.err
+    csv, parquet = pcsv.read_csv(shop.directory / "out-in.csv"), pq.read_table(shop.directory / "out-in.parquet")
+    assert csv["prediction"].to_pylist() == pytest.approx(parquet["prediction"].to_pylist())
+    labels = pa.table({"visit": rows["visit"], "label": rows["bought"]})
+    pq.write_table(labels, shop.directory / "labels.parquet")
+    said = shop.yard("feedback", "buys-api", str(shop.directory / "labels.parquet"), "--json")
+    assert (said.code, said.json["rows"], sum(said.json["statuses"].values())) == (0, 50, 50)

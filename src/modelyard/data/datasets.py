@@ -11,8 +11,9 @@ from datetime import datetime
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
-from modelyard.data import checks, duck, kinds, snapshot
+from modelyard.data import ahead, checks, duck, kinds, snapshot
 from modelyard.data.checks import Checked, Finding
 from modelyard.data.functions import Caller
 from modelyard.data.inputs import Inputs, open_inputs
@@ -26,7 +27,7 @@ from modelyard.features.shape import Known, later_columns
 from modelyard.features.sql import identifier, identifiers
 from modelyard.records import Verdict, Version
 from modelyard.spec.load import Project
-from modelyard.spec.sql import read_sql, tables
+from modelyard.spec.sql import read_sql, row_by_row, tables
 from modelyard.spec.types import DataCheck
 from modelyard.store import Held, Store
 
@@ -146,33 +147,69 @@ def build_view(
 
 
 def _build(build: Build, *, origin: str | None = None) -> Version:
-    spill = build.store.files / "jobs"
-    with duck.connect(spill) as connection:
-        inputs = open_inputs(
-            connection,
-            build.store,
-            build.project,
-            build.declared.reads,
-            as_of=build.as_of,
-            where=build.declared.where,
-        )
-        duck.shut(connection, [*inputs.files, *_present_files(build)])
-        declared = _timed(build.declared, inputs, origin)
-        relation = _relation(connection, replace(build, declared=declared), inputs, origin)
-        with duck.explained("the SQL cannot be run", where=declared.where):
-            declared, warnings = _warier(declared, inputs, duck.columns(connection, relation))
-        inputs.warnings += warnings
-        result = materialise(
-            connection,
-            relation,
-            time=declared.time,
-            known_at=declared.known_at,
-            timezone=declared.timezone,
-            as_of=build.as_of,
-            where=declared.where,
-        )
+    with duck.connect(build.store.files / "jobs") as connection:
+        declared, inputs, result = _made(connection, build, origin)
         _check_key(declared, result)
-        return _keep(connection, replace(build, declared=declared), inputs, result)
+        build = replace(build, declared=declared)
+        looked = _looked_ahead(connection, build, inputs, result, origin)
+        return _keep(connection, build, inputs, result, looked)
+
+
+def _made(connection: duckdb.DuckDBPyConnection, build: Build, origin: str | None) -> tuple[Declared, Inputs, Result]:
+    """The table `__result` in `connection`, as of the build's time."""
+    inputs = open_inputs(
+        connection,
+        build.store,
+        build.project,
+        build.declared.reads,
+        as_of=build.as_of,
+        where=build.declared.where,
+    )
+    duck.shut(connection, [*inputs.files, *_present_files(build)])
+    declared = _timed(build.declared, inputs, origin)
+    relation = _relation(connection, replace(build, declared=declared), inputs, origin)
+    with duck.explained("the SQL cannot be run", where=declared.where):
+        declared, warnings = _warier(declared, inputs, duck.columns(connection, relation))
+    inputs.warnings += warnings
+    result = materialise(
+        connection,
+        relation,
+        time=declared.time,
+        known_at=declared.known_at,
+        timezone=declared.timezone,
+        as_of=build.as_of,
+        where=declared.where,
+    )
+    return declared, inputs, result
+
+
+def _looked_ahead(
+    connection: duckdb.DuckDBPyConnection, build: Build, inputs: Inputs, result: Result, origin: str | None
+) -> Finding | None:
+    """Whether later rows change earlier ones: asked once for each declaration and code that could do so."""
+    declared = build.declared
+    simple = declared.python is None and (declared.sql is None or row_by_row(declared.sql))
+    dated = any(table.time for table in inputs.tables.values())
+    if simple or not dated or not declared.time or not declared.key:
+        return None
+    before = build.store.read(Verdict, entity=declared.entity, check=ahead.CHECK)
+    if any(verdict.detail.get("fingerprint") == build.fingerprint for verdict in before):
+        return None
+
+    def earlier(at: datetime) -> pa.Table:
+        with duck.connect(build.store.files / "jobs") as another:
+            _made(another, replace(build, as_of=at), origin)
+            return duck.arrow(another, f"SELECT * FROM {TABLE}")
+
+    found = ahead.look(
+        connection,
+        result.columns,
+        earlier,
+        identity=[*declared.key, *([declared.time] if declared.is_view else [])],
+        time=declared.time,
+        later=later_columns(declared.known_at),
+    )
+    return found and replace(found, detail=found.detail | {"fingerprint": build.fingerprint})
 
 
 def _sql(project: Project, declared: str | None, where: str) -> str | None:
@@ -258,13 +295,17 @@ def _check_key(declared: Declared, result: Result) -> None:
             )
 
 
-def _keep(connection: duckdb.DuckDBPyConnection, build: Build, inputs: Inputs, result: Result) -> Version:
+def _keep(
+    connection: duckdb.DuckDBPyConnection, build: Build, inputs: Inputs, result: Result, looked: Finding | None
+) -> Version:
     """Examine the result, write what is new, and record the version with its verdicts, all in one transaction."""
     declared, store = build.declared, build.store
     content = snapshot.measure(connection, TABLE, result.columns)
     subject = digest({"entity": declared.entity, "fingerprint": build.fingerprint, "content": content.as_json()})
     last = _latest(store, declared.entity)
-    findings = _findings(connection, build, result)
+    findings = [*_findings(connection, build, result), *([looked] if looked else [])]
+    if looked and looked.state == "fail":
+        inputs.warnings.append(f"{declared.where}: {looked.says}")
     failed = [one for one in findings if one.severity == "error" and one.state != "pass"]
     if failed and build.gate:
         _record_verdicts(build, subject, findings, action="dataset.refused")

@@ -67,18 +67,23 @@ class Guards:
 
 @contextmanager
 def guarding(store: Store, progress: Callable[[str], None], *, every: float = EVERY) -> Iterator[None]:
-    """Within the block a thread looks `every` so many seconds; what fails once is told and tried again."""
+    """Within the block a thread looks `every` so many seconds; what fails is told once and tried again."""
     stop = threading.Event()
     guards = Guards(store, progress)
 
     def run() -> None:
+        told = ""
         while not stop.wait(every):
+            failed = ""
             try:
                 guards.look()
             except YardError as error:
-                progress(f"guards: {error}")
+                failed = f"guards: {error}"
             except Exception as error:  # a thread that dies would leave a bad release to the slower turns
-                progress(f"guards: {type(error).__name__}: {error}")
+                failed = f"guards: {type(error).__name__}: {error}"
+            if failed and failed != told:
+                progress(failed)
+            told = failed
 
     thread = threading.Thread(target=run, name="guards", daemon=True)
     thread.start()

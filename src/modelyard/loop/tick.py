@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from modelyard import monitor, release, serve, triggers
-from modelyard.errors import LeaseLost, YardError
+from modelyard.errors import LeaseLost, Unavailable, YardError
 from modelyard.loop import apply as applying
 from modelyard.loop import upstream
 from modelyard.loop.freshness import arrivals, newest
@@ -135,12 +135,15 @@ def look(yard: Yard, held: Held) -> None:
 
 
 def tick(yard: Yard, held: Held) -> None:
-    """Turn once. A failing part is told and does not keep the others from their work; a lost lease ends the turn."""
+    """Turn once. A failing part is told and does not keep the others from their work.
+
+    LeaseLost and Unavailable end the turn: without the lease, or without the database, no part can work.
+    """
     turn = Turn(yard, held)
     for part in TICK:
         try:
             part(turn)
-        except LeaseLost:
+        except (LeaseLost, Unavailable):
             raise
         except YardError as error:
             yard.progress(f"{part.__name__}: {error}")

@@ -88,6 +88,7 @@ class Server:
         self.batcher = Batcher(gateway, self.metrics, self.shadows, self.levels, self.tracing)
         self.questions: dict[bytes, str] = {}
         self.left: dict[Labels, float] = {}
+        self.trouble = ""  # what keeps the store from being read: told once
         self.max_body = max_body
         self.stopping = False
         self.report = Report(reports.place(gateway.store), RealClock().now)
@@ -349,8 +350,11 @@ class Server:
             self.gateway.rotate(due=True)
             self.levels.write()
             self.left = self.levels.left([self.gateway.board(name) for name in self.gateway.names])
+            self.trouble = ""
         except Exception as error:  # without the database the gateway serves on what it has
-            _log.warning("the store cannot be read: %s", error)
+            if str(error) != self.trouble:
+                self.trouble = str(error)
+                _log.warning("the store cannot be read: %s", error)
 
     def _tell(self) -> None:
         """Say which routes this process runs, and which releases it does not ask because they only fail."""

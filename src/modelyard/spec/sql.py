@@ -37,6 +37,10 @@ _RESERVED = frozenset(
     trailing true union unique unpivot using variadic when where window with
     """.split()  # noqa: SIM905
 )
+# What brings several rows together.
+_OTHERS = frozenset(
+    {"over", "group", "join", "distinct", "qualify", "window", "limit", "sample", "tablesample", "pivot", "union"}
+)
 _READERS = ("from", "join", "pivot", "unpivot")
 
 
@@ -130,6 +134,17 @@ def tables(sql: str) -> frozenset[str]:
         count = len(parsed["statements"])
         raise InputError(f"expected one query, not {count}", hint="Remove what comes after the `;`.")
     return frozenset(_walk(parsed["statements"][0], frozenset()))
+
+
+def row_by_row(sql: str) -> bool:
+    """Whether each row of a query is surely made of one row of its table, so that no other row can change it.
+
+    >>> row_by_row("SELECT a + 1 AS b FROM t WHERE a > 2"), row_by_row("SELECT a, lead(a) OVER (ORDER BY b) FROM t")
+    (True, False)
+    """
+    words = [token.strip('"').lower() for token in _tokens(sql)]
+    read = tables(sql)
+    return len(read) == 1 and words.count("select") < 2 and words.count(min(read)) == 1 and not _OTHERS & set(words)
 
 
 def _serialised(sql: str) -> str:
