@@ -178,9 +178,9 @@ def test_a_source_without_a_declared_freshness_is_late_by_what_is_usual():
             detail={"sources": newest}, at=end,
         )  # fmt: skip
 
-    learned = sources.usual([look_at(day, 0.5) for day in range(10)])
+    learned = sources.usual(sources.ages(look_at(day, 0.5)) for day in range(10))
     assert learned == {"sales": DAY / 2}
-    assert sources.usual([look_at(day, 0.5) for day in range(5)]) == {}
+    assert sources.usual(sources.ages(look_at(day, 0.5)) for day in range(5)) == {}
     fresh, late = ({"sales": START - age * DAY} for age in (1.0, 2.0))
     assert sources.judge({"sales": None}, fresh, START, learned).level == "ok"
     assert sources.judge({"sales": None}, late, START, learned).level == "warn"

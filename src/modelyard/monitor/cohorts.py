@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from modelyard.monitor import reference
+from modelyard.monitor.past import past
 from modelyard.monitor.quality import delay
 from modelyard.records import Observation, Release
 from modelyard.spec.types import Monitor, Spec
@@ -93,6 +94,26 @@ class Sums:
 
 
 @dataclass(frozen=True)
+class Look:
+    """What an earlier look left: the release that it was about, up to when rows were taken in, their sums, and the
+    state of the sequential test."""
+
+    release: str
+    until: datetime
+    sums: Sums
+    detector: dict[str, Any]
+
+    @classmethod
+    def of(cls, seen: Observation) -> Look | None:
+        """Of a recorded observation; None of one that was made before there was anything to take in."""
+        detail = seen.detail
+        if "sums" not in detail:
+            return None
+        until = datetime.fromisoformat(detail["until"])
+        return cls(detail.get("release", ""), until, Sums.from_json(detail["sums"]), detail["detector"])
+
+
+@dataclass(frozen=True)
 class Cohort:
     """The rows that became mature with this look: their `sums`, and row by row in order of time when they were
     predicted (seconds since 1970) and their excess. `whole`: the window's sums, these included. `waiting` says why the
@@ -104,7 +125,7 @@ class Cohort:
     seconds: np.ndarray
     excess: np.ndarray
     whole: Sums
-    previous: Observation | None
+    previous: Look | None
     waiting: str = ""
 
 
@@ -113,9 +134,10 @@ def take(
 ) -> Cohort:
     """What became mature since the last look, of the release that serves."""
     end = now - delay(spec, release)
-    past = history(store, name, release.digest, now - 2 * monitor.window - delay(spec, release))
-    previous = past[-1] if past else None
-    since = datetime.fromisoformat(previous.detail["until"]) if previous else end - monitor.window
+    before = past(store, name, KIND, now - 2 * monitor.window - delay(spec, release), _look)
+    looks = [each for _, each in before if each is not None and each.release == release.digest]
+    previous = looks[-1] if looks else None
+    since = previous.until if previous else end - monitor.window
     since = min(max(since, end - 2 * monitor.window), end)
     columns = (*_COLUMNS, *(f"in.{column}" for column in sliced(monitor, known)))
     rows = predictions.window(
@@ -128,15 +150,13 @@ def take(
         waiting = f"{sums.labelled} of the {sums.rows} answers from {since:%Y-%m-%d %H:%M} have their label"
         empty = np.array([])
         sums, seconds, excess, end = Sums(), empty, empty, since
-    window = [each for each in past if datetime.fromisoformat(each.detail["until"]) > end - monitor.window]
-    whole = sum((Sums.from_json(each.detail["sums"]) for each in window), Sums()) + sums
+    window = [each.sums for each in looks if each.until > end - monitor.window]
+    whole = sum(window, Sums()) + sums
     return Cohort(since, end, sums, seconds, excess, whole, previous, waiting)
 
 
-def history(store: Store, name: str, release: str, since: datetime) -> list[Observation]:
-    """The looks at labels of one release since a time, oldest first."""
-    found = store.read(Observation, monitor=name, kind=KIND, end__ge=since, order="end")
-    return [each for each in found if each.detail.get("release") == release and "sums" in each.detail]
+def _look(seen: Observation) -> Look | None:
+    return Look.of(seen)
 
 
 def sliced(monitor: Monitor, known: Performance) -> tuple[str, ...]:

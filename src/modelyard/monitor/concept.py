@@ -5,6 +5,7 @@ All three live on the sums of `cohorts`; only the rows that became mature are re
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,7 +14,8 @@ import numpy as np
 from scipy import special
 
 from modelyard.monitor import reference
-from modelyard.monitor.cohorts import KIND, Cohort, Sums, history, sliced, take
+from modelyard.monitor.cohorts import KIND, Cohort, Sums, sliced, take
+from modelyard.monitor.past import past
 from modelyard.monitor.seen import Seen, unknown
 from modelyard.records import Level, Observation, Release
 from modelyard.spec.types import Monitor, Spec
@@ -36,7 +38,7 @@ SEASON = timedelta(weeks=12)
 BACK = timedelta(days=120)
 
 
-def look(store: Store, spec: Spec, name: str, monitor: Monitor, now: datetime) -> list[Seen]:
+def look(store: Store, spec: Spec, name: str, monitor: Monitor, release: Release | None, now: datetime) -> list[Seen]:
     """Labels, concept, calibration and slices; those that are declared off are left out."""
     wanted = {
         "concept": monitor.concept.enabled,
@@ -46,7 +48,6 @@ def look(store: Store, spec: Spec, name: str, monitor: Monitor, now: datetime) -
     kinds = [KIND, *(kind for kind, enabled in wanted.items() if enabled)]
     if len(kinds) == 1:
         return []
-    release = reference.champion(store, monitor.deployment)
     known = reference.performance(store, release)
     if release is None or known is None:
         why = "no release serves yet" if release is None else "the release has no record of its quality on unseen rows"
@@ -103,7 +104,7 @@ def _advance(store: Store, name: str, monitor: Monitor, known: Performance, coho
     """The sequential test after this look's rows; a new one for a new release, and after an alarm that resolved."""
     detector = _begin(monitor, known, cohort.whole)
     if cohort.previous is not None:
-        detector = EDetector.from_json(cohort.previous.detail["detector"])
+        detector = EDetector.from_json(cohort.previous.detector)
     if detector.alarmed is not None and _over(known, cohort, detector):
         detector = _begin(monitor, known, cohort.whole)
     if not len(cohort.excess):
@@ -131,15 +132,19 @@ def _over(known: Performance, cohort: Cohort, detector: EDetector) -> bool:
 
 def _season(store: Store, name: str, now: datetime, cohort: Cohort) -> np.ndarray:
     """By how much the excess of these hours of the week is usually higher, once there is history of three weeks."""
-    found = store.read(Observation, monitor=name, kind=KIND, end__ge=now - SEASON, order="end")
-    rows, sums, squares = np.zeros(HOURS), np.zeros(HOURS), np.zeros(HOURS)
-    for each in found:
-        for hour, (n, total, square) in each.detail.get("sums", {}).get("hours", {}).items():
-            rows[int(hour)] += n
-            sums[int(hour)] += total
-            squares[int(hour)] += square
-    weeks = (now - found[0].end) / timedelta(weeks=1) if found else 0.0
+    found = past(store, name, KIND, now - SEASON, _hours)
+    summed = np.zeros((3, HOURS))
+    for _, (hours, parts) in found:
+        summed[:, hours] += parts
+    weeks = (now - found[0][0]) / timedelta(weeks=1) if found else 0.0
+    rows, sums, squares = summed
     return Rhythm.summed(rows, sums, squares, weeks).at(cohort.seconds)
+
+
+def _hours(seen: Observation) -> tuple[np.ndarray, np.ndarray]:
+    """The hours of the week that a look took rows of, and per hour rows, excess and its squares."""
+    hours = seen.detail.get("sums", {}).get("hours", {})
+    return np.array([int(hour) for hour in hours], dtype=np.int64), np.array([*hours.values()]).reshape(-1, 3).T
 
 
 def _concept(
@@ -172,7 +177,8 @@ def _concept(
     )
     if detector.alarmed is None:
         return Seen("concept", "ok", f"{split}; no more than is usual", detail)
-    change = began(history(store, name, release.digest, now - BACK), known)
+    looks = past(store, name, KIND, now - BACK, _days)
+    change = began([days for _, (of, days) in looks if of == release.digest], known)
     if change is not None:
         detail["began"], detail["change"] = change[0], change[1].kind
     when = f", since {change[0]}, {change[1].kind}" if change else ""
@@ -185,12 +191,18 @@ def _concept(
     return Seen("concept", level, says, detail)
 
 
-def began(past: list[Observation], known: Performance) -> tuple[str, Change] | None:
-    """The day on which the excess changed, and how, from the sums by day."""
+def _days(seen: Observation) -> tuple[str, dict[str, np.ndarray]]:
+    """The release that a look was about, and its sums by day."""
+    days = seen.detail.get("sums", {}).get("days", {})
+    return seen.detail.get("release", ""), {day: np.array(parts) for day, parts in days.items()}
+
+
+def began(looks: Iterable[Mapping[str, np.ndarray]], known: Performance) -> tuple[str, Change] | None:
+    """The day on which the excess changed, and how, from the sums by day of each look."""
     days: dict[str, np.ndarray] = {}
-    for each in past:
-        for day, parts in each.detail["sums"]["days"].items():
-            days[day] = days.get(day, np.zeros(3)) + np.array(parts)
+    for each in looks:
+        for day, parts in each.items():
+            days[day] = days.get(day, np.zeros(3)) + parts
     names = sorted(day for day, parts in days.items() if parts[0] > 0)
     if not names:
         return None

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from modelyard.monitor import reference
 from modelyard.monitor.bounds import bounds
+from modelyard.monitor.past import past
 from modelyard.monitor.seen import Seen, unknown
-from modelyard.records import Level, Observation
+from modelyard.records import Level, Observation, Release
 from modelyard.spec.types import Monitor
 from modelyard.stats import forecast, metrics
 from modelyard.store import Store
@@ -22,11 +22,12 @@ FAR = 520
 """Nothing is said of what is more windows away."""
 
 
-def look(store: Store, name: str, monitor: Monitor, now: datetime, quality: Seen | None) -> list[Seen]:
+def look(
+    store: Store, name: str, monitor: Monitor, release: Release | None, now: datetime, quality: Seen | None
+) -> list[Seen]:
     """The forecast, from the recorded values of the release that serves and this look's; empty where no bounds are."""
     if not monitor.decay.enabled or monitor.quality is None or quality is None:
         return []
-    release = reference.champion(store, monitor.deployment)
     if release is None:
         return [unknown(KIND, "no release serves yet")]
     metric = monitor.quality.metric
@@ -35,12 +36,15 @@ def look(store: Store, name: str, monitor: Monitor, now: datetime, quality: Seen
     floor = limits[0] if falling else limits[1]
     if floor is None:
         return []
-    past = store.read(
-        Observation, monitor=name, kind="quality", end__ge=now - monitor.window * forecast.HISTORY, order="end"
-    )
-    seen = [(each.end, each.detail) for each in past if each.detail.get("release", release.digest) == release.digest]
+    looks = past(store, name, "quality", now - monitor.window * forecast.HISTORY, _value)
+    seen = [(end, detail) for end, detail in looks if detail.get("release", release.digest) == release.digest]
     values = apart([*seen, (now, quality.detail)], monitor.window)
     return [judge(metric, floor, falling, values, monitor.window, now, release.digest)]
+
+
+def _value(seen: Observation) -> dict[str, Any]:
+    """What of a look at quality the forecast needs."""
+    return {name: seen.detail[name] for name in ("release", "value") if name in seen.detail}
 
 
 def apart(seen: list[tuple[datetime, dict[str, Any]]], window: timedelta) -> list[float]:

@@ -22,11 +22,10 @@ USUAL = 3.0
 """Without bounds: worse than at release by so many standard errors (and 2% of it) is told."""
 
 
-def look(store: Store, monitor: Monitor, now: datetime) -> list[Seen]:
+def look(store: Store, monitor: Monitor, release: Release | None, now: datetime) -> list[Seen]:
     """The declared metric, or the task's own, over the window that ends now; labels are not asked."""
     if not monitor.estimate.enabled:
         return []
-    release = reference.champion(store, monitor.deployment)
     known = reference.performance(store, release)
     if release is None or known is None:
         why = "no release serves yet" if release is None else "the release has no record of its quality on unseen rows"

@@ -31,12 +31,11 @@ ALMOST = 1.1
 """A window this factor short of a known width still counts as one: its first or last hours may lack traffic."""
 
 
-def look(store: Store, name: str, monitor: Monitor, now: datetime) -> list[Seen]:
+def look(store: Store, name: str, monitor: Monitor, release: Release | None, now: datetime) -> list[Seen]:
     """Drift, missing, schema and duplicates in the window that ends now; kinds that are not declared are left out."""
     kinds = [kind for kind in KINDS if _declared(monitor, kind)]
     if not kinds:
         return []
-    release = reference.champion(store, monitor.deployment)
     known = reference.profile(store, release)
     if release is None or known is None:
         why = "no release serves yet" if release is None else "the release has no profile of its training rows"

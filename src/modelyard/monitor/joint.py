@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from scipy import special
 
-from modelyard.monitor import reference
+from modelyard.monitor.past import past
 from modelyard.monitor.sample import read, thinned
 from modelyard.monitor.seen import Seen, unknown
 from modelyard.monitor.segments import PREDICTION
@@ -31,22 +31,19 @@ PIECES = 4
 ALPHA = 0.001
 
 
-def look(store: Store, name: str, monitor: Monitor, now: datetime, drift: Seen | None) -> list[Seen]:
+def look(
+    store: Store, name: str, monitor: Monitor, release: Release | None, now: datetime, drift: Seen | None
+) -> list[Seen]:
     """Whether the quiet columns changed together; between two looks a window apart the last finding stands."""
     if not monitor.drift.joint or drift is None:
         return []
-    release = reference.champion(store, monitor.deployment)
     if release is None or not release.body.get("sample"):
         why = "no release serves yet" if release is None else "the release kept no sample of its training rows"
         return [unknown(KIND, why)]
-    past = store.read(Observation, monitor=name, kind=KIND, end__ge=now - monitor.window * 12, order="end")
-    mine = [each for each in past if each.detail.get("release") == release.digest and "looked" in each.detail]
+    looks = past(store, name, KIND, now - monitor.window * 12, _found)
+    mine = [each for _, each in looks if each.detail.get("release") == release.digest and "looked" in each.detail]
     if mine and now - datetime.fromisoformat(mine[-1].detail["looked"]) < monitor.window:
-        last = mine[-1]
-        inner = {
-            part: value for part, value in last.detail.items() if part not in ("raw", "risen", "part_of", "message")
-        }
-        return [Seen(KIND, last.level, last.says, inner)]
+        return [mine[-1]]
     if drift.level == "insufficient_data":
         return [unknown(KIND, drift.detail.get("why", drift.says), release=release.digest)]
     known = thinned(read(store.blobs, release.body["sample"]).rows, 2 * ROWS)
@@ -60,6 +57,12 @@ def look(store: Store, name: str, monitor: Monitor, now: datetime, drift: Seen |
         return [unknown(KIND, "too few distinct rows", release=release.digest)]
     usual = mine[-1].detail["usual"] if mine else _usual(known, columns)
     return [judge(found, usual, columns, release.digest, now)]
+
+
+def _found(seen: Observation) -> Seen:
+    """What an earlier look saw, without what was told of it."""
+    inner = {part: value for part, value in seen.detail.items() if part not in ("raw", "risen", "part_of", "message")}
+    return Seen(KIND, seen.level, seen.says, inner)
 
 
 def judge(found: joint.Joint, usual: Sequence[float], columns: Sequence[str], release: str, now: datetime) -> Seen:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from modelyard.monitor import describe, inputs, reference, segments
+from modelyard.monitor import describe, inputs, segments
 from modelyard.monitor.grouping import led
 from modelyard.monitor.seen import Seen
 from modelyard.records import Release
@@ -44,7 +44,14 @@ class Told:
 
 
 def tell(
-    store: Store, spec: Spec, name: str, monitor: Monitor, seen: list[Seen], risen: set[str], now: datetime
+    store: Store,
+    spec: Spec,
+    name: str,
+    monitor: Monitor,
+    release: Release | None,
+    seen: list[Seen],
+    risen: set[str],
+    now: datetime,
 ) -> Told | None:
     """What is told when an alarm rises; None when none does. A group is told when any part of it rises."""
     groups = [(first, parts) for first, parts in led(seen) if {first.kind, *(each.kind for each in parts)} & risen]
@@ -53,7 +60,7 @@ def tell(
     details = {each.kind: each.detail for each in seen}
     kinds, says, more = [], [], {}
     for first, parts in groups:
-        changed = _changed(store, monitor, first, now)
+        changed = _changed(store, monitor, release, first, now)
         kinds.append("+".join(each.kind for each in (first, *parts)))
         says.append(_says(spec, name, monitor, first, parts, changed, details))
         more[first.kind] = {
@@ -88,10 +95,11 @@ def _says(
     return " ".join(told) + (f" What helps: {cure}." if cure else "")
 
 
-def _changed(store: Store, monitor: Monitor, first: Seen, now: datetime) -> list[describe.Told]:
+def _changed(
+    store: Store, monitor: Monitor, release: Release | None, first: Seen, now: datetime
+) -> list[describe.Told]:
     """The changed columns of a finding about inputs, described."""
     found = first.detail.get("columns")
-    release: Release | None = reference.champion(store, monitor.deployment)
     if first.kind not in inputs.KINDS or not isinstance(found, list) or release is None:
         return []
     names = [each["column"] for each in found if each.get("level") in ("warn", "page")][:COLUMNS]

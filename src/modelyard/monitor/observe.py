@@ -7,11 +7,23 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from modelyard.errors import NotFound
-from modelyard.monitor import concept, cost, decay, estimate, inputs, joint, message, quality, software, sources
+from modelyard.monitor import (
+    concept,
+    cost,
+    decay,
+    estimate,
+    inputs,
+    joint,
+    message,
+    quality,
+    reference,
+    software,
+    sources,
+)
 from modelyard.monitor.grouping import group, persistent, shared
 from modelyard.monitor.seen import Seen
 from modelyard.monitor.sources import Arrived, Newest
-from modelyard.records import Level, Observation
+from modelyard.records import Level, Observation, Release
 from modelyard.spec.types import Monitor, Spec
 from modelyard.stats import severity
 from modelyard.store import Held, Store
@@ -46,23 +58,24 @@ def observe(
     if latest and (now <= latest[0].end or (not force and now - latest[0].end < monitor.every)):
         return []
     monitor = shared(spec, monitor)
-    judged = quality.look(store, spec, monitor, now)
-    found = inputs.look(store, name, monitor, now)
+    release = reference.champion(store, monitor.deployment)
+    judged = quality.look(store, spec, monitor, release, now)
+    found = inputs.look(store, name, monitor, release, now)
     drift = next((each for each in found if each.kind == "drift"), None)
     seen = [
         *found,
-        *joint.look(store, name, monitor, now, drift),
+        *joint.look(store, name, monitor, release, now, drift),
         *judged,
-        *decay.look(store, name, monitor, now, judged[0] if judged else None),
-        *concept.look(store, spec, name, monitor, now),
-        *estimate.look(store, monitor, now),
+        *decay.look(store, name, monitor, release, now, judged[0] if judged else None),
+        *concept.look(store, spec, name, monitor, release, now),
+        *estimate.look(store, monitor, release, now),
         *software.look(store, name, monitor, now, simulated=simulated, memory=memory() if memory else ()),
         *cost.look(store, spec, monitor, now, simulated=simulated),
         *sources.look(store, spec, name, monitor, now, source_times, arrived),
     ]
     before = _before(store, name)
     seen = group(persistent(seen, {kind: [each.raw for each in levels] for kind, levels in before.items()}))
-    return _record(store, spec, name, monitor, seen, before, now=now, actor=actor, fence=fence)
+    return _record(store, spec, name, monitor, release, seen, before, now=now, actor=actor, fence=fence)
 
 
 def _declared(spec: Spec, name: str) -> Monitor:
@@ -84,6 +97,7 @@ def _record(
     spec: Spec,
     name: str,
     monitor: Monitor,
+    release: Release | None,
     seen: list[Seen],
     before: dict[str, list[Past]],
     *,
@@ -96,7 +110,7 @@ def _record(
         return []
     risen = {each.kind for each in seen if severity(each.level) > max(1, _worst(before.get(each.kind, [])))}
     over = sorted(each.kind for each in seen if _over(each, before.get(each.kind, [])))
-    told = message.tell(store, spec, name, monitor, seen, risen, now)
+    told = message.tell(store, spec, name, monitor, release, seen, risen, now)
     detail = {"levels": {each.kind: each.level for each in seen}, "deployment": monitor.deployment}
     if over:
         detail |= {"resolved": over}

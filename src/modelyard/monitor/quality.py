@@ -24,11 +24,10 @@ from modelyard.store import Store, predictions
 _COLUMNS = ("at", "release", "error", "prediction", "predictions")
 
 
-def look(store: Store, spec: Spec, monitor: Monitor, now: datetime) -> list[Seen]:
+def look(store: Store, spec: Spec, monitor: Monitor, release: Release | None, now: datetime) -> list[Seen]:
     """The declared metric on the latest `window` of rows whose labels are mature; empty when none is declared."""
     if monitor.quality is None:
         return []
-    release = reference.champion(store, monitor.deployment)
     if release is None:
         return [unknown("quality", "no release serves yet")]
     end = now - delay(spec, release)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from modelyard.monitor.past import past
 from modelyard.monitor.seen import Seen, unknown
 from modelyard.monitor.served import Served
 from modelyard.monitor.software import PAST, volume
@@ -38,7 +39,7 @@ def look(
         return []
     given = source_times() if callable(source_times) else source_times
     times = given if given is not None else recorded(store)
-    learned = usual(store.read(Observation, monitor=name, kind="stale", end__ge=now - HISTORY, order="end"))
+    learned = usual(found for _, found in past(store, name, "stale", now - HISTORY, ages))
     thin = []
     if monitor.upstream.volume and arrived is not None:
         rows = arrived(now - monitor.window - timedelta(weeks=PAST))
@@ -53,22 +54,27 @@ def sparse(name: str, rows: Mapping[datetime, int], window: timedelta) -> str:
         return ""
     end = max(rows) + timedelta(hours=1)
     hours = [Served(start, "", n, 0, 0) for start, n in rows.items()]
-    past, current = (
+    before, current = (
         [each for each in hours if each.start < end - window],
         [each for each in hours if each.start >= end - window],
     )
-    found = volume(past, current, end - window, end)
+    found = volume(before, current, end - window, end)
     return f"{name}: {found.says.removeprefix('traffic ')}" if found.level in ("warn", "page") else ""
 
 
-def usual(past: Sequence[Observation]) -> dict[str, timedelta]:
+def ages(seen: Observation) -> dict[str, float]:
+    """Per source, how old in seconds its newest row was when an observation was made."""
+    newest = {name: source.get("newest") for name, source in seen.detail.get("sources", {}).items()}
+    return {name: (seen.end - datetime.fromisoformat(time)).total_seconds() for name, time in newest.items() if time}
+
+
+def usual(looks: Iterable[Mapping[str, float]]) -> dict[str, timedelta]:
     """Per source the largest age of its newest row that looks usually found (the 90th percentile), once there are
     enough."""
     ages: dict[str, list[float]] = {}
-    for each in past:
-        for name, source in each.detail.get("sources", {}).items():
-            if source.get("newest"):
-                ages.setdefault(name, []).append((each.end - datetime.fromisoformat(source["newest"])).total_seconds())
+    for each in looks:
+        for name, age in each.items():
+            ages.setdefault(name, []).append(age)
     return {
         name: timedelta(seconds=sorted(seconds)[int(0.9 * (len(seconds) - 1))])
         for name, seconds in ages.items()

@@ -8,13 +8,14 @@ from typing import Any, Literal
 
 from modelyard.errors import Conflict
 from modelyard.records import Audit, Deployment, KpiValue, Observation, Release, Request, Version
+from modelyard.spec.kinds import FORECAST
 from modelyard.spec.triggers import Act, Trigger, When
 from modelyard.spec.types import Spec
 from modelyard.stats import periods
 from modelyard.store import Held, Store, Transaction
 from modelyard.triggers import outbox
 from modelyard.triggers.causes import Seen
-from modelyard.triggers.decide import Decision, decide, watched
+from modelyard.triggers.decide import PERSISTENT, Decision, decide, watched
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SERVING = ("rollout.promoted", "rollout.replaced", "rollout.rolled_back")
@@ -107,18 +108,38 @@ def _rows(store: Store, dataset: str, at: datetime) -> int | None:
 
 
 def _observations(store: Store, spec: Spec, trigger: Trigger, now: datetime) -> list[Observation]:
-    """What the monitors named in a condition saw of the release that serves now.
+    """What the monitors named in a condition saw of the release that serves now: the newest looks that it asks for.
 
     A window counts when it ends after that release began to serve, and unless it says that it is about another one.
     """
     found = []
-    for name in sorted(set(_monitors(spec, trigger))):
+    for name, kinds in sorted(_asked(spec, trigger).items()):
         deployment = spec.monitors[name].deployment if name in spec.monitors else ""
         champion, since = _serving(store, deployment)
-        for seen in store.read(Observation, monitor=name, order="end", end__gt=since, end__le=now):
-            if seen.detail.get("release", champion) == champion:
-                found.append(seen)
+        for kind, most in kinds.items():
+            found += _newest(store, name, kind, most, champion, since, now)
     return found
+
+
+def _newest(
+    store: Store, monitor: str, kind: str, most: int, champion: str | None, since: datetime, now: datetime
+) -> list[Observation]:
+    limit = most
+    while True:
+        seen = store.read(
+            Observation,
+            monitor=monitor,
+            kind=kind,
+            end__gt=since,
+            end__le=now,
+            order="end",
+            descending=True,
+            limit=limit,
+        )
+        mine = [each for each in seen if each.detail.get("release", champion) == champion]
+        if len(mine) >= most or len(seen) < limit:
+            return mine[:most]
+        limit *= 4
 
 
 def _parts(when: When) -> Iterable[When]:
@@ -128,16 +149,23 @@ def _parts(when: When) -> Iterable[When]:
         yield from _parts(part)
 
 
-def _monitors(spec: Spec, trigger: Trigger) -> Iterable[str]:
-    """The monitors that a condition names; for a forecast that names none, all of the model."""
+def _asked(spec: Spec, trigger: Trigger) -> dict[str, dict[str, int]]:
+    """Per monitor, how many of its newest looks at a kind a condition asks for; a forecast that names no monitor is
+    that of all of the model."""
+    asked: dict[str, dict[str, int]] = {}
     for part in _parts(trigger.when):
-        yield from (monitor for _, monitor in watched(part))
-        if part.decay is not None and part.decay.monitor is not None:
-            yield part.decay.monitor
-        elif part.decay is not None:
-            for name, monitor in spec.monitors.items():
-                if spec.deployments[monitor.deployment].model == trigger.model:
-                    yield name
+        for kind, monitor in watched(part):
+            kinds = asked.setdefault(monitor, {})
+            kinds[kind] = max(kinds.get(kind, 0), (part.windows or PERSISTENT).of)
+        if part.decay is not None:
+            for monitor in [part.decay.monitor] if part.decay.monitor is not None else _of_model(spec, trigger.model):
+                asked.setdefault(monitor, {})[FORECAST] = 1
+    return asked
+
+
+def _of_model(spec: Spec, model: str) -> list[str]:
+    """The monitors of a model's deployments."""
+    return [name for name, each in spec.monitors.items() if spec.deployments[each.deployment].model == model]
 
 
 def _serving(store: Store, deployment: str) -> tuple[str | None, datetime]:
