@@ -121,11 +121,31 @@ def _jackknife(function: Metric, y: Floats, p: Floats) -> float | None:
     if len(y) < 2 * BLOCKS:
         return None
     block = np.arange(len(y)) * BLOCKS // len(y)
-    left = [function(y[block != b], p[block != b]) for b in range(BLOCKS)]
+    if function is roc_auc:
+        left = _areas_without(y, p, block)
+    else:
+        left = [function(y[block != b], p[block != b]) for b in range(BLOCKS)]
     known = [value for value in left if value is not None]
     if len(known) < BLOCKS:
         return None
     return float(np.sqrt((BLOCKS - 1) * np.var(known)))
+
+
+def _areas_without(y: Floats, p: Floats, block: npt.NDArray[np.int64]) -> list[float | None]:
+    """`roc_auc` without each of the blocks, which follow each other: from how many rows of each lie below the positive
+    ones of each."""
+    values, place = np.unique(p, return_inverse=True)
+    shape = len(values), BLOCKS
+    rows = np.bincount(place * BLOCKS + block, minlength=len(values) * BLOCKS).reshape(shape)
+    below, positive = np.cumsum(rows, axis=0) - rows / 2, np.flatnonzero(y == 1)
+    # No product of matrices: threads that wait for such small ones cost more than they save.
+    summed = np.cumsum(np.vstack([np.zeros(BLOCKS), below[place[positive]]]), axis=0)
+    counts = np.bincount(block[positive], minlength=BLOCKS)
+    pairs = np.diff(summed[np.append(0, np.cumsum(counts))], axis=0)
+    left = pairs.sum() - pairs.sum(axis=0) - pairs.sum(axis=1) + np.diag(pairs)
+    n = counts.sum() - counts
+    m = len(y) - rows.sum(axis=0) - n
+    return [float((b - n * n / 2) / (n * m)) if n and m else None for b, n, m in zip(left, n, m, strict=True)]
 
 
 def roc_auc(y: Floats, p: Floats) -> float | None:
