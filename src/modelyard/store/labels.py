@@ -9,7 +9,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from modelyard.records import Label
-from modelyard.store import schema
+from modelyard.store import query, schema
 from modelyard.store.store import Store
 
 _TIME = pa.timestamp("us", tz="UTC")
@@ -26,6 +26,8 @@ SCHEMA = pa.schema(
     }
 )
 """`label` is JSON."""
+FEW = 5_000
+"""So many requests or keys are looked up one by one in the index of labels; for more, all labels are read."""
 _label = schema.table(Label).c
 
 
@@ -44,7 +46,7 @@ def since(store: Store, deployment: str, after: int) -> pa.Table:
 def of(store: Store, deployment: str, ids: list[str] | None, keys: list[str] | None) -> pa.Table:
     """The labels of these requests, and of these keys; None means of any."""
     scope = (_label.project == store.project, _label.env == store.env, _label.deployment == deployment)
-    return _read(store, [(*scope, condition) for condition in _conditions(ids, keys)])
+    return _read(store, [(*scope, condition) for condition in _conditions(ids, keys, store.database.dialect)])
 
 
 def _unindexed(store: Store) -> tuple[sa.ColumnElement[bool], ...]:
@@ -52,15 +54,15 @@ def _unindexed(store: Store) -> tuple[sa.ColumnElement[bool], ...]:
     return _label.project + "" == store.project, _label.env + "" == store.env
 
 
-def _conditions(ids: list[str] | None, keys: list[str] | None) -> Iterator[sa.ColumnElement[bool]]:
+def _conditions(ids: list[str] | None, keys: list[str] | None, dialect: str) -> Iterator[sa.ColumnElement[bool]]:
     if ids is None:
         yield _label.request_id != ""
     elif ids:
-        yield _label.request_id.in_(ids)
+        yield query.within(_label.request_id, ids, dialect)
     if keys is None:
         yield _label.request_id == ""
     elif keys:
-        yield (_label.request_id == "") & _label.key.in_(keys)
+        yield (_label.request_id == "") & query.within(_label.key, keys, dialect)
 
 
 def _read(store: Store, questions: list[tuple[sa.ColumnElement[bool], ...]]) -> pa.Table:

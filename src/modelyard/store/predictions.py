@@ -5,15 +5,14 @@ Predictions are rows of the Delta table `predictions/NAME` (written by serve), l
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 import duckdb
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from modelyard.store import duck, labels, recent
+from modelyard.store.labelled import join, typed
 from modelyard.store.logged import COLUMNS
 from modelyard.store.store import Store
 from modelyard.store.table import Within
@@ -41,46 +40,30 @@ def window(
     null while unknown), `label_time` and `label_received`: the latest correction that had been received, and whose time
     had come, by `known_by` (default: all). `labelled` keeps only rows with a label.
     """
-    asked = start, end, columns, role, labelled, known_by
-    near = recent.of(store, deployment, COLUMNS)
-    with near.lock:
-        if near.hold(store, deployment, start, end):
-            fixed = columns is not None and set(columns) <= set(COLUMNS.names)
-            source = "kept" if fixed else _source(near.connection, store, deployment, ("at", start, end))
-            return _joined(near.connection, source, *asked)
+    if columns is not None:
+        near = recent.of(store, deployment, COLUMNS)
+        kept = near.window(store, deployment, start, end, columns, role=role, labelled=labelled, known_by=known_by)
+        if kept is not None:
+            return kept
     with duck.connect() as connection:
         # Rows are moved in the order of their time, so a window lies in few of the table's files.
         source = _source(connection, store, deployment, ("at", start, end))
         connection.execute(
-            f'CREATE TEMP TABLE found AS FROM {source} WHERE "at" >= $1 AND "at" < $2 AND ($3 IS NULL OR role = $3)',
+            f'CREATE TEMP TABLE logged AS FROM {source} WHERE "at" >= $1 AND "at" < $2 AND ($3 IS NULL OR role = $3)',
             [start, end, role],
         )
-        ids, keys = (recent.few(connection, "found", column) for column in ("request_id", "key"))
+        ids, keys = (_few(connection, column) for column in ("request_id", "key"))
         connection.register("labels", labels.of(store, deployment, ids, keys))
-        return _joined(connection, "found", *asked)
+        wanted = "".join(f"{_listed([name], of='found.')}, " for name in _there(connection, "logged", columns))
+        order = 'found."at", found.request_id, found."row", found.role'
+        return typed(join(connection, "FROM logged", wanted, order, labelled=labelled, known_by=known_by))
 
 
-def _joined(
-    connection: duckdb.DuckDBPyConnection,
-    source: str,
-    start: datetime,
-    end: datetime,
-    columns: Sequence[str] | None,
-    role: str | None,
-    labelled: bool,
-    known_by: datetime | None,
-) -> pa.Table:
-    """Rows of `source` with their latest label in the connection's table `labels`."""
-    wanted = _there(connection, source, columns)
-    needed = dict.fromkeys([*wanted, "request_id", "row", "key", "at", "role"])
-    question = _JOINED.format(
-        source=source,
-        needed=_listed(needed),
-        columns="".join(f"{_listed([name], of='found.')}, " for name in wanted),
-        own=_OWN,
-        only=_ONLY if labelled else "",
-    )
-    return _typed(_table(connection.execute(question, [start, end, role, known_by])))
+def _few(connection: duckdb.DuckDBPyConnection, column: str) -> list[str] | None:
+    """The distinct values of a column of what was found, but for the empty one; None when they are many."""
+    asked = f"SELECT DISTINCT {column} FROM logged WHERE {column} <> '' LIMIT {labels.FEW + 1}"
+    values = connection.execute(asked).fetchall()
+    return None if len(values) > labels.FEW else [each[0] for each in values]
 
 
 def _there(connection: duckdb.DuckDBPyConnection, source: str, columns: Sequence[str] | None) -> list[str]:
@@ -149,49 +132,3 @@ def _source(connection: duckdb.DuckDBPyConnection, store: Store, deployment: str
 
 def _listed(names: Iterable[str], of: str = "") -> str:
     return ", ".join(of + '"' + name.replace('"', '""') + '"' for name in names)
-
-
-_JOINED = """
-    WITH found AS (
-        SELECT {needed} FROM {source} WHERE "at" >= $1 AND "at" < $2 AND ($3 IS NULL OR role = $3)
-    ),
-    known AS (
-        FROM labels
-        WHERE $4::TIMESTAMPTZ IS NULL OR (label_received <= $4::TIMESTAMPTZ AND label_time <= $4::TIMESTAMPTZ)
-    ),
-    by_row AS (
-        SELECT request_id, "row", arg_max(label, sequence) AS label, arg_max(label_time, sequence) AS label_time,
-            arg_max(label_received, sequence) AS label_received
-        FROM known WHERE request_id <> '' GROUP BY request_id, "row"
-    ),
-    by_key AS (
-        SELECT key, arg_max(label, sequence) AS label, arg_max(label_time, sequence) AS label_time,
-            arg_max(label_received, sequence) AS label_received
-        FROM known WHERE request_id = '' GROUP BY key
-    )
-    SELECT {columns}
-        CASE WHEN {own} THEN by_row.label ELSE by_key.label END AS label,
-        CASE WHEN {own} THEN by_row.label_time ELSE by_key.label_time END AS label_time,
-        CASE WHEN {own} THEN by_row.label_received ELSE by_key.label_received END AS label_received
-    FROM found
-    LEFT JOIN by_row ON found.request_id = by_row.request_id AND found."row" = by_row."row"
-    LEFT JOIN by_key ON found.key = by_key.key AND found.key <> ''
-    {only}
-    ORDER BY found."at", found.request_id, found."row", found.role
-"""
-# A row may be labelled by its request and by its key: what came last holds.
-_OWN = "(by_row.request_id IS NOT NULL AND (by_key.key IS NULL OR by_row.label_received >= by_key.label_received))"
-_ONLY = "WHERE by_row.request_id IS NOT NULL OR by_key.key IS NOT NULL"
-
-
-def _typed(joined: pa.Table) -> pa.Table:
-    """The label as number, or as text when it is the name of a class; times in UTC."""
-    labels = joined["label"].combine_chunks()
-    first = pc.drop_null(labels)[:1].to_pylist()
-    if first and first[0].startswith('"'):
-        decoded = labels.dictionary_encode()
-        names = pa.array([json.loads(each) for each in decoded.dictionary.to_pylist()], pa.string())
-        labels = names.take(decoded.indices)
-    else:
-        labels = labels.cast(pa.float64())
-    return joined.set_column(joined.column_names.index("label"), "label", labels)

@@ -112,11 +112,11 @@ def _condition(kind: type[Record], name: str, value: Any, dialect: str) -> sa.Co
             raise TypeError(f"{kind.__name__} cannot be compared by {name!r}; there are: {', '.join(_OPERATORS)}.")
         return _OPERATORS[operator](target, None if value is None else schema.checked(kind, column, value))
     if isinstance(value, list | tuple | set | frozenset):
-        return _within(target, [schema.checked(kind, column, each) for each in value], dialect)
+        return within(target, [schema.checked(kind, column, each) for each in value], dialect)
     return target.is_(None) if value is None else target == schema.checked(kind, column, value)
 
 
-def _within(target: sa.Column[Any], options: list[Any], dialect: str) -> sa.ColumnElement[bool]:
+def within(target: sa.Column[Any], options: list[Any], dialect: str) -> sa.ColumnElement[bool]:
     """Whether the column is one of `options`, however many."""
     if len(options) <= _LONG:
         return target.in_(options)

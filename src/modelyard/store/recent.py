@@ -1,4 +1,4 @@
-"""The part of a prediction log that was asked for lately, with its labels, kept in memory by DuckDB.
+"""The part of a prediction log that was asked for lately, with its labels, kept in memory as Arrow tables.
 
 What is watched day after day are windows that hardly differ: a rollout looks at all rows since it began, a monitor at
 the last week. Files of the table never change, and labels are only ever added, so that a window which is asked for again
@@ -9,62 +9,113 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from itertools import pairwise
 from weakref import WeakKeyDictionary
 
-import duckdb
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from modelyard.store import duck, labels
+from modelyard.store.labelled import join, typed
 from modelyard.store.store import Store
-from modelyard.store.table import Span, scanned
+from modelyard.store.table import Span
 
 MOST = 500_000
-FEW = 5_000
-"""So many requests or keys are looked up one by one in the index of labels; for more, all labels are read."""
 # So many windows are remembered, to know which rows will hardly be asked for again.
 _LATELY = 32
+_ORDER = ("at", "request_id", "row", "role")
+_BASE = (*_ORDER, "key")
+_TIME = pa.timestamp("us", tz="UTC")
+_NEVER = datetime.max.replace(tzinfo=UTC)
+_LABEL = ("label", "label_time", "label_received")
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class _Batch:
-    """Files whose rows were taken in together, as `number`."""
+    """Files whose rows were taken in together, in the order of windows (place i holds row `order[i]` of the files).
 
-    number: int
+    `rows` has those of the columns `names` that were asked for so far, `requests` are their ids. `labels` are those of
+    its rows, `latest` the columns that they make (None after new ones came), `until` the last of their times.
+    """
+
     files: tuple[Span, ...]
+    names: frozenset[str]
+    rows: pa.Table
+    order: pa.Array
+    requests: pa.Array
+    labels: pa.Table
+    latest: pa.Table | None = None
+    until: datetime | None = None
 
-    @property
-    def rows(self) -> int:
-        return sum(file.rows for file in self.files)
+    def holds(self, start: datetime, end: datetime | None = None) -> bool:
+        """Whether there may be rows of [start, end)."""
+        return any(file.holds(start, end) for file in self.files)
 
-    def holds(self, start: datetime) -> bool:
-        """Whether there may be rows from `start` on."""
-        return any(file.holds(start) for file in self.files)
+    def label(self, given: pa.Table) -> None:
+        """Take in those of some labels that belong to its rows."""
+        mine = pc.is_in(given["request_id"], value_set=self.requests)
+        by_key = pc.equal(given["request_id"], "")
+        if pc.any(by_key).as_py():
+            keys = self.rows["key"].combine_chunks()
+            mine = pc.or_(mine, pc.and_(by_key, pc.is_in(given["key"], value_set=keys)))
+        found = given.filter(mine)
+        if len(found):
+            self.labels = pa.concat_tables([self.labels, found])
+            self.latest = None
+            self.until = max(pc.max(self.labels[name]).as_py() for name in ("label_time", "label_received"))
 
 
 class Recent:
-    """The kept rows of one deployment: tables `kept` (these columns, and the batch) and `labels` of a connection.
-
-    Use it under its lock.
-    """
+    """The kept rows of one deployment; safe to use from several threads. `columns`: types of those that rows may have."""
 
     def __init__(self, columns: pa.Schema) -> None:
-        self.lock = threading.Lock()
-        self.connection = duck.cursor()
+        self._lock = threading.Lock()
         self._columns = columns
+        self._connection = duck.cursor()
         self._batches: list[_Batch] = []
-        self._number = 0
         self._seen = 0
         self._starts: deque[datetime] = deque(maxlen=_LATELY)
-        empty = columns.empty_table().append_column("batch", pa.array([], pa.int64()))
-        for name, table in (("kept", empty), ("labels", labels.SCHEMA.empty_table())):
-            self.connection.register("nothing", table)
-            self.connection.execute(f"CREATE TEMP TABLE {name} AS FROM nothing")
 
-    def hold(self, store: Store, deployment: str, start: datetime, end: datetime) -> bool:
+    @property
+    def held(self) -> tuple[int, int]:
+        """How many rows and labels are kept."""
+        return sum(len(batch.rows) for batch in self._batches), sum(len(batch.labels) for batch in self._batches)
+
+    def window(
+        self,
+        store: Store,
+        deployment: str,
+        start: datetime,
+        end: datetime,
+        columns: Sequence[str],
+        *,
+        role: str | None,
+        labelled: bool,
+        known_by: datetime | None,
+    ) -> pa.Table | None:
+        """As `predictions.window`; None when it holds no rows, or too many to be kept."""
+        with self._lock:
+            if not self._hold(store, deployment, start, end):
+                return None
+            wanted = [batch for batch in self._batches if batch.holds(start, end)]
+            if not wanted:
+                return None
+            self._add(wanted, columns)
+            self._bring_up(wanted)
+            found = _in_order([self._part(batch, start, end, known_by) for batch in wanted])
+        if role is not None:
+            found = found.filter(pc.equal(found["role"], role))
+        if labelled:
+            found = found.filter(pc.is_valid(found["label"]))
+        shown = [name for name in columns if name in found.column_names]
+        return typed(found.select([*shown, *_LABEL]).combine_chunks())
+
+    def _hold(self, store: Store, deployment: str, start: datetime, end: datetime) -> bool:
         """Keep the rows of [start, end) and all labels of what is kept; False when these are too many."""
         table = store.table(f"predictions/{deployment}")
         files = table.spans("at") if table.exists() else []
@@ -73,8 +124,7 @@ class Recent:
             return False
         kept = {file.path for batch in self._batches for file in batch.files}
         if not kept <= {file.path for file in files}:  # the table was written anew
-            self._drop(self._batches)
-            kept = set()
+            self._batches, kept = [], set()
         self._starts.append(start)
         self._read_on(store, deployment)
         self._take_in(store, deployment, [file for file in wanted if file.path not in kept])
@@ -89,55 +139,97 @@ class Recent:
         new = labels.since(store, deployment, self._seen)
         if len(new):
             self._seen = pc.max(new["id"]).as_py()
-            self._label("kept", new)
+            for batch in self._batches:
+                batch.label(new)
 
     def _take_in(self, store: Store, deployment: str, files: Sequence[Span]) -> None:
         """Keep the rows of files, and the labels that they have by now."""
         if not files:
             return
-        self._number += 1
-        names = ", ".join(f"'{name}'" for name in self._columns.names)
-        self.connection.execute(
-            f"CREATE TEMP TABLE fresh AS SELECT COLUMNS(name -> name IN ({names})), {self._number} AS batch "
-            f"FROM {scanned([file.path for file in files])}"
-        )
-        found = labels.of(store, deployment, *(few(self.connection, "fresh", each) for each in ("request_id", "key")))
-        self._label("fresh", found.filter(pc.less_equal(found["id"], self._seen)))
-        self.connection.execute("INSERT INTO kept BY NAME FROM fresh")
-        self.connection.execute("DROP TABLE fresh")
-        self._batches.append(_Batch(self._number, tuple(files)))
+        names = frozenset(name for file in files for name in pq.read_schema(file.path).names)
+        rows = self._read(files, _BASE)
+        order = pc.sort_indices(rows, sort_keys=[(name, "ascending") for name in _ORDER])
+        rows = rows.take(order)
+        batch = _Batch(tuple(files), names, rows, order, pc.unique(rows["request_id"]), labels.SCHEMA.empty_table())
+        found = labels.of(store, deployment, _few(batch.requests), _few(pc.unique(rows["key"])))
+        batch.label(found.filter(pc.less_equal(found["id"], self._seen)))
+        self._batches.append(batch)
 
-    def _label(self, rows: str, given: pa.Table) -> None:
-        """Keep those of some labels that belong to rows of a table."""
-        # Asked one after the other: of an OR of both, DuckDB would try every label against all rows.
-        for address, is_its in (("request_id", pc.not_equal), ("key", pc.equal)):
-            mine = given.filter(is_its(given["request_id"], ""))
-            if len(mine):
-                self.connection.register("given", mine)
-                self.connection.execute(f"INSERT INTO labels FROM given SEMI JOIN {rows} USING ({address})")
-                self.connection.unregister("given")
+    def _read(self, files: Iterable[Span], names: Sequence[str]) -> pa.Table:
+        """Some columns of the rows of files, null where a file has them not."""
+        tables = []
+        for each in files:
+            with pq.ParquetFile(each.path) as file:
+                there = set(file.schema_arrow.names)
+                tables.append(file.read(columns=[name for name in names if name in there]))
+        read = pa.concat_tables(tables, promote_options="permissive")
+        known = [self._columns.field(name) if name in self._columns.names else read.field(name) for name in names]
+        return read.select(names).cast(pa.schema(known)).combine_chunks()
+
+    def _add(self, batches: Iterable[_Batch], columns: Sequence[str]) -> None:
+        """Read those of some columns that were not asked for before."""
+        for batch in batches:
+            names = [name for name in columns if name in batch.names and name not in batch.rows.column_names]
+            if names:
+                more = self._read(batch.files, names).take(batch.order)
+                for name in names:
+                    batch.rows = batch.rows.append_column(name, more[name])
+
+    def _bring_up(self, batches: Iterable[_Batch]) -> None:
+        """Find the latest labels of the rows that got new ones."""
+        stale = [batch for batch in batches if batch.latest is None]
+        for batch, latest in zip(stale, self._latest(stale, None), strict=True):
+            batch.latest = latest
+
+    def _latest(self, batches: Sequence[_Batch], known_by: datetime | None) -> Iterator[pa.Table]:
+        """The label of each row as it was by a time, for each of some batches."""
+        if not batches:
+            return
+        rows = pa.concat_tables([batch.rows.select(["request_id", "row", "key"]) for batch in batches])
+        given = pa.concat_tables([batch.labels for batch in batches])
+        self._connection.register("rows", rows.append_column("place", pa.array(range(len(rows)))))
+        self._connection.register("labels", given)
+        all_of_them = join(self._connection, "FROM rows", "", "found.place", known_by=known_by)
+        for name in ("rows", "labels"):
+            self._connection.unregister(name)
+        for batch in batches:
+            yield all_of_them.slice(0, len(batch.rows))
+            all_of_them = all_of_them.slice(len(batch.rows))
+
+    def _part(self, batch: _Batch, start: datetime, end: datetime, known_by: datetime | None) -> pa.Table:
+        """The rows of a batch in [start, end), with their labels."""
+        assert batch.latest is not None, "it was brought up"
+        latest = batch.latest
+        if known_by is not None and batch.until is not None and known_by < batch.until:
+            (latest,) = self._latest([batch], known_by)
+        at = batch.rows["at"].cast(pa.int64()).to_numpy()
+        low, high = np.searchsorted(at, [pa.scalar(time, _TIME).value for time in (start, end)])
+        rows = batch.rows
+        for name in latest.column_names:
+            rows = rows.append_column(name, latest[name])
+        return rows.slice(low, max(high - low, 0))
 
     def _forget(self) -> None:
         """Drop what no window asked for lately, once it is more than the rest."""
         since = min(self._starts)
         old = [batch for batch in self._batches if not batch.holds(since)]
-        if 2 * sum(batch.rows for batch in old) > sum(batch.rows for batch in self._batches):
-            self._drop(old)
-
-    def _drop(self, batches: Sequence[_Batch]) -> None:
-        numbers = [batch.number for batch in batches]
-        self._batches = [batch for batch in self._batches if batch.number not in numbers]
-        self.connection.execute("DELETE FROM kept WHERE batch IN (SELECT unnest($1))", [numbers])
-        self.connection.execute(
-            "DELETE FROM labels WHERE NOT (request_id <> '' AND request_id IN (SELECT request_id FROM kept) "
-            "OR request_id = '' AND key IN (SELECT key FROM kept))"
-        )
+        if 2 * sum(len(batch.rows) for batch in old) > sum(len(batch.rows) for batch in self._batches):
+            self._batches = [batch for batch in self._batches if batch.holds(since)]
 
 
-def few(connection: duckdb.DuckDBPyConnection, rows: str, column: str) -> list[str] | None:
-    """The distinct values of a column of a table but for the empty one, or None when they are many."""
-    found = connection.execute(f"SELECT DISTINCT {column} FROM {rows} WHERE {column} <> '' LIMIT {FEW + 1}").fetchall()
-    return None if len(found) > FEW else [each[0] for each in found]
+def _in_order(parts: Sequence[pa.Table]) -> pa.Table:
+    """The rows of parts, each in order, in the order of windows."""
+    parts = sorted(parts, key=lambda part: part["at"][0].as_py() if len(part) else _NEVER)
+    whole = pa.concat_tables(parts, promote_options="permissive")
+    filled = [part for part in parts if len(part)]
+    if all(one["at"][-1].as_py() < other["at"][0].as_py() for one, other in pairwise(filled)):
+        return whole
+    return whole.take(pc.sort_indices(whole, sort_keys=[(name, "ascending") for name in _ORDER]))
+
+
+def _few(values: pa.Array) -> list[str] | None:
+    """These values but for the empty one, or None when they are many."""
+    return None if len(values) > labels.FEW else [value for value in values.to_pylist() if value]
 
 
 _RECENT: WeakKeyDictionary[Store, dict[str, Recent]] = WeakKeyDictionary()

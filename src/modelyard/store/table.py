@@ -6,13 +6,14 @@ Every version stays readable for good: nothing is vacuumed, and the log is never
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import re
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
@@ -47,7 +48,7 @@ class Table:
         self.directory = root / name
         self._latest: tuple[tuple[int, int], DeltaTable] | None = None
         self._opening = threading.Lock()
-        self._spans: dict[tuple[int, str], list[Span]] = {}
+        self._spans: dict[str, _Spans] = {}
 
     def exists(self) -> bool:
         """Whether it has a version."""
@@ -70,10 +71,30 @@ class Table:
     def spans(self, column: str, version: int | None = None) -> list[Span]:
         """The files of a version (default: the latest), with the smallest and largest value of a column of times."""
         table = self._open(version)
-        key = table.version(), column
-        if key not in self._spans:
-            self._spans = {key: self._noted(table, column)}
-        return self._spans[key]
+        if version is not None:
+            return self._noted(table, column)
+        with self._opening:
+            latest, kept = table.version(), self._spans.get(column)
+            if kept is None or kept.version > latest:
+                kept = _Spans(latest, {span.path: span for span in self._noted(table, column)})
+            for number in range(kept.version + 1, latest + 1):
+                kept = self._changed(kept, number, column)
+            self._spans[column] = kept
+            return list(kept.files.values())
+
+    def _changed(self, before: _Spans, number: int, column: str) -> _Spans:
+        """The files of the next version: what its commit added and removed."""
+        files = dict(before.files)
+        for line in self._commit_file(number).read_text().splitlines():
+            action = json.loads(line)
+            if "remove" in action:
+                files.pop(self._path(action["remove"]["path"]), None)
+            if "add" in action:
+                path, stats = self._path(action["add"]["path"]), json.loads(action["add"].get("stats") or "{}")
+                ends = (stats.get(f"{end}Values", {}).get(column) for end in ("min", "max"))
+                times = (datetime.fromisoformat(end).astimezone(UTC) if end else None for end in ends)
+                files[path] = Span(path, stats.get("numRecords", 0), *times)
+        return _Spans(number, files)
 
     def _noted(self, table: DeltaTable, column: str) -> list[Span]:
         added = pa.table(table.get_add_actions(flatten=True))
@@ -91,6 +112,8 @@ class Table:
     def holding(self, within: Within, names: Iterable[str]) -> tuple[list[str], set[str]]:
         """The files that may hold rows of a span, and which pieces of data (`once`) the very same version has already."""
         column, start, end = within
+        if not (names := list(names)):
+            return self.files(within=within), set()
         # Of one version, whatever is written meanwhile: not the handle that is read on.
         table = self._open(self.version())
         paths = [span.path for span in self._noted(table, column) if span.holds(start, end)]
@@ -197,7 +220,7 @@ class Table:
                 return DeltaTable(str(self.directory), version=version)
             with self._opening:
                 if self._latest is None or self._latest[0] != identity:
-                    self._latest = identity, DeltaTable(str(self.directory))
+                    self._latest, self._spans = (identity, DeltaTable(str(self.directory))), {}
                 table = self._latest[1]
                 # Versions follow each other without a gap, and the log is never cut.
                 if self._commit_file(table.version() + 1).exists():
@@ -235,6 +258,14 @@ class Span:
         """Whether there may be rows of [start, end) in it."""
         late = self.low is not None and end is not None and self.low >= end
         return not late and (self.high is None or self.high >= start)
+
+
+@dataclass(frozen=True)
+class _Spans:
+    """The files of a version, by path."""
+
+    version: int
+    files: dict[str, Span]
 
 
 def scanned(paths: Iterable[str]) -> str:
