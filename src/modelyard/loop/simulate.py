@@ -34,6 +34,7 @@ from modelyard.store import Store, open_store
 
 ENV = "simulation"
 ACTOR = "simulation"
+_HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,15 @@ class Question:
     start: datetime
     end: datetime
     step: timedelta
+
+    @property
+    def grain(self) -> timedelta:
+        """A day where steps and the windows of all monitors are whole days, so that no window begins within one, and no
+        monitor compares hours of the week."""
+        watched = self.project.spec.monitors.values()
+        parts = [self.step, self.end - self.start, *(each.window for each in watched)]
+        hourly = any(each % _DAY for each in parts) or any(each.reference == "seasonal" for each in watched)
+        return _HOUR if hourly else _DAY
 
     def identity(self) -> str:
         """A digest of everything that the answer depends on."""
@@ -136,7 +146,7 @@ def _play(
     clock = SimulatedClock(question.start)
     store = open_store(home, project=question.project.spec.project, env=ENV, clock=clock)
     rows = functools.partial(replay.arrived, question.project.spec, histories)
-    yard = Yard(question.project, store, ACTOR, engine, progress, simulated=True, rows=rows)
+    yard = Yard(question.project, store, ACTOR, engine, progress, simulated=True, rows=rows, grain=question.grain)
     with store.lease("simulate") as held:
         started = time.monotonic()
         first = begin(yard)

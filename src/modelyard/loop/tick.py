@@ -37,7 +37,7 @@ def collect(turn: Turn) -> None:
     """Move what gateways have logged into tables, and profile what is new."""
     for name in turn.yard.project.spec.deployments:
         serve.move(turn.yard.store, name, fence=turn.held)
-        monitor.profile_segments(turn.yard.store, name, fence=turn.held)
+        monitor.profile_segments(turn.yard.store, name, grain=turn.yard.grain, fence=turn.held)
 
 
 def take_in(turn: Turn) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from modelyard.engines.local import LocalEngine
 from modelyard.spec import Project
@@ -27,6 +27,8 @@ class Yard:
     simulated: bool = False
     rows: Callable[[str, datetime], int | None] | None = None
     """Of a simulation: how many rows a dataset had at a time. Else its versions say so."""
+    grain: timedelta = timedelta(hours=1)
+    """Windows are made of profiles of so much time."""
 
     @property
     def now(self) -> datetime:

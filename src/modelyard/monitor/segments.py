@@ -1,5 +1,5 @@
-"""Profiles of the prediction log: built once from each segment, per release and hour, and merged for every window
-after."""
+"""Profiles of the prediction log: built once from each segment, per release and hour (or whatever all windows consist
+of), and merged for every window after."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ from modelyard.store import Blobs, Held, Store
 FORMAT = 2
 HOUR = 3_600_000_000
 PREDICTION = "prediction"
+GRAIN = timedelta(hours=1)
+_EPOCH, _MICRO = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 _BACK = 20
 
 
@@ -38,15 +40,17 @@ class Stretch:
     profile: Profile
 
 
-def profile_segments(store: Store, name: str, *, fence: Held | None = None, actor: str = "system") -> int:
+def profile_segments(
+    store: Store, name: str, *, grain: timedelta = GRAIN, fence: Held | None = None, actor: str = "system"
+) -> int:
     """Profile every segment of deployment `name` that is not yet; returns how many there were.
 
-    A crash in between costs nothing: profiles are content-addressed, and the records that name them come last.
+    `grain`: there is a profile for so much time, counted back from now where it is more than an hour. A crash in between costs nothing: profiles are content-addressed, and the records that name them come last.
     """
     new = store.read(Segment, deployment=name, profile="", order="id")
     if not new:
         return 0
-    profiles = {segment.name: store.blobs.put(canonical(_profile(store, segment))) for segment in new}
+    profiles = {segment.name: store.blobs.put(canonical(_profile(store, segment, grain))) for segment in new}
     with store.transaction(
         actor=actor,
         action="monitor.profiled",
@@ -80,7 +84,7 @@ def hours_of(blobs: Blobs, digest: str, release: str, against: str) -> tuple[Str
     """The hours of one release in a segment's profile, laid out by the reference `against`."""
     known = reference.read(blobs, against)
     return tuple(
-        Stretch(start, start + timedelta(hours=1), Profile.from_json(group["profile"], known))
+        Stretch(start, start + timedelta(hours=group.get("hours", 1)), Profile.from_json(group["profile"], known))
         for group in json.loads(blobs.get(digest))["groups"]
         if group["release"] == release and (start := datetime.fromisoformat(group["hour"]))
     )
@@ -96,7 +100,7 @@ def _whole(blobs: Blobs, digest: str, release: str, against: str) -> Stretch | N
     return Stretch(min(hour.start for hour in hours), max(ends), Profile.merge([hour.profile for hour in hours]))
 
 
-def _profile(store: Store, segment: Segment) -> dict[str, Any]:
+def _profile(store: Store, segment: Segment, grain: timedelta) -> dict[str, Any]:
     table = _rows(store, segment)
     answers = table.filter(pc.equal(table["role"], "answer"))
     groups: list[dict[str, Any]] = []
@@ -107,18 +111,27 @@ def _profile(store: Store, segment: Segment) -> dict[str, Any]:
         known = reference.profile(store, release)
         counts += served.count(mine, digest, reference.performance(store, release))
         if release is not None and known is not None:
-            groups += _hours(mine, digest, known, reference.classes(store, release))
+            watched = inputs(mine, reference.classes(store, release))
+            groups += _groups(mine["at"], watched, digest, known, grain, store.clock.now())
     return {"format": FORMAT, "segment": segment.name, "groups": groups, "served": counts}
 
 
-def _hours(rows: pa.Table, digest: str, known: Profile, classes: tuple[str, ...]) -> Iterator[dict[str, Any]]:
-    at = rows["at"].cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()).to_numpy()
-    starts, place = np.unique(at // HOUR, return_inverse=True)
-    watched = inputs(rows, classes)
-    watched = watched.select([name for name in watched.column_names if name != PREDICTION or name in known.columns])
-    for hour, profile in zip(starts, Profile.of_groups(watched, Groups(len(starts), place), known), strict=True):
-        start = datetime.fromtimestamp(int(hour) * 3600, UTC)
-        yield {"release": digest, "hour": start.isoformat(), "profile": profile.to_json(layouts=False)}
+def _groups(
+    times: pa.ChunkedArray, rows: pa.Table, release: str, known: Profile, grain: timedelta, now: datetime
+) -> Iterator[dict[str, Any]]:
+    """The profiles of one release's rows, one for each `grain` of time: from which hour on, and over how many."""
+    at = times.cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()).to_numpy()
+    hours = at // HOUR
+    pieces = hours if grain == GRAIN else (at - (now - _EPOCH) // _MICRO) // (grain // _MICRO)
+    _, first, place = np.unique(pieces, return_index=True, return_inverse=True)
+    low, high = hours[first], hours[first]
+    np.minimum.at(low, place, hours)
+    np.maximum.at(high, place, hours)
+    watched = rows.select([name for name in rows.column_names if name != PREDICTION or name in known.columns])
+    profiles = Profile.of_groups(watched, Groups(len(first), place), known)
+    for start, end, profile in zip(low.tolist(), high.tolist(), profiles, strict=True):
+        span = {"hour": datetime.fromtimestamp(start * 3600, UTC).isoformat(), "hours": end - start + 1}
+        yield {"release": release, **span, "profile": profile.to_json(layouts=False)}
 
 
 def inputs(rows: pa.Table, classes: tuple[str, ...]) -> pa.Table:

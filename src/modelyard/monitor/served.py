@@ -25,10 +25,10 @@ LATENCIES = np.geomspace(0.05, 60_000, 85)
 """Edges of the bins of latency in milliseconds: each 18% above the one before."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Served:
     """What one release answered in the hour from `start`: rows, of them without an answer and by the fallback; requests
-    by bin of latency; scores by cell of the release's grid as {cell: (rows, sum of scores)}; `weight`: for how many each row
+    by bin of latency; scores by cell of the release's grid: cells, rows, sums of scores; `weight`: for how many each row
     stands in the mean, where only a sample was logged."""
 
     start: datetime
@@ -37,7 +37,7 @@ class Served:
     errors: int
     fallbacks: int
     latency: Mapping[int, int] = field(default_factory=dict)
-    scores: Mapping[int, tuple[float, float]] = field(default_factory=dict)
+    scores: np.ndarray = field(default_factory=lambda: np.zeros((3, 0)))
     weight: float = 1.0
 
     @property
@@ -59,7 +59,7 @@ class Served:
             "errors": self.errors,
             "fallbacks": self.fallbacks,
             "latency": [[place, n] for place, n in self.latency.items()],
-            "scores": [[place, n, round(total, 6)] for place, (n, total) in self.scores.items()],
+            "scores": [[int(place), int(n), round(total, 6)] for place, n, total in self.scores.T.tolist()],
         } | ({"weight": self.weight} if self.weight != 1 else {})
 
     @classmethod
@@ -72,7 +72,7 @@ class Served:
             data["errors"],
             data["fallbacks"],
             dict(data["latency"]),
-            {place: (n, total) for place, n, total in data["scores"]},
+            np.array(data["scores"], dtype=np.float64).reshape(-1, 3).T,
             data.get("weight", 1.0),
         )
 
@@ -136,23 +136,19 @@ def latency(hours: list[Served], quantile: float) -> float | None:
 
 def scores(hours: list[Served]) -> tuple[np.ndarray, np.ndarray]:
     """The mean score of each cell that has rows, and how many it has."""
-    cells: dict[int, np.ndarray] = {}
-    for hour in hours:
-        for place, parts in hour.scores.items():
-            cells[place] = cells.get(place, np.zeros(2)) + parts
-    both = np.array([cells[place] for place in sorted(cells)]).reshape(-1, 2)
-    return both[:, 1] / np.maximum(both[:, 0], 1), both[:, 0]
+    place, rows, totals = np.concatenate([np.zeros((3, 0)), *(hour.scores for hour in hours)], axis=1)
+    cells, which = np.unique(place, return_inverse=True)
+    count = np.bincount(which, weights=rows, minlength=len(cells))
+    return np.bincount(which, weights=totals, minlength=len(cells)) / np.maximum(count, 1), count
 
 
-def _counted(score: np.ndarray, known: Performance | None) -> dict[int, tuple[float, float]]:
+def _counted(score: np.ndarray, known: Performance | None) -> np.ndarray:
     score = score[np.isfinite(score)]
     if known is None or not len(score):
-        return {}
+        return np.zeros((3, 0))
     place = np.searchsorted(np.array(known.grid), score, side="right")
     cells, inverse = np.unique(place, return_inverse=True)
-    sums = np.bincount(inverse, weights=score)
-    rows = np.bincount(inverse)
-    return {int(cell): (int(n), float(total)) for cell, n, total in zip(cells, rows, sums, strict=True)}
+    return np.array([cells, np.bincount(inverse), np.bincount(inverse, weights=score)])
 
 
 def _scores(answers: pa.Table, known: Performance | None) -> np.ndarray:
