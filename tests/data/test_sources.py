@@ -180,10 +180,10 @@ class TestKnownAt:
 
 
 class TestGlobs:
-    def build(self, yard, files, as_of=None, **source):
+    def build(self, yard, files, as_of=None, sql="SELECT * FROM raw", **source):
         for name, content in files.items():
             yard.write(name, content)
-        yard.declare(sources={"raw": {"uri": "months/*.csv"} | source}, datasets={"kept": {"sql": "SELECT * FROM raw"}})
+        yard.declare(sources={"raw": {"uri": "months/*.csv"} | source}, datasets={"kept": {"sql": sql}})
         version = yard.build("kept", **({"as_of": as_of} if as_of else {}))
         return version, yard.rows(version, **({"as_of": as_of} if as_of else {}))
 
@@ -212,6 +212,34 @@ class TestGlobs:
         with pytest.raises(DataError, match=r"2\.csv: the column 'a' is string here and integer in 1\.csv.*types"):
             self.build(yard, files)
         assert self.build(yard, files, types={"a": "string"})[1] == [{"a": "1"}, {"a": "many"}]
+
+    def test_a_renamed_column_is_named_when_it_is_the_only_new_one_and_the_cure_works(self, yard):
+        files = {"months/1.csv": "id,carat\n1,.5\n", "months/2.csv": "id,weight\n2,.7\n"}
+        says = r"'carat', number.*'weight' is new: was it renamed\?.*`types: \{carat: float\}`.*coalesce\(\"carat\", \"weight\"\)"
+        with pytest.raises(DataError, match=says):
+            self.build(yard, files)
+        sql = "SELECT id, coalesce(carat, weight) AS carat FROM raw"
+        _, rows = self.build(yard, files, sql=sql, types={"carat": "float"})
+        assert sorted(row["carat"] for row in rows) == [0.5, 0.7]
+
+    @pytest.mark.parametrize(
+        ("later", "says"),
+        [
+            ("7\n-\n8\n", r"1 of 3 values cannot be read as an integer \('-'\)\. .*add it to the source's `nulls`"),
+            ("1 kg\n2 kg\n3 kg\n4 kg\n5\n", r"4 of 5 values .* \(such as '1 kg', '2 kg', '3 kg'\)\. Mend the file, or"),
+            ("007\n008\n", r"string here and integer in 1\.csv\. Mend the file"),
+        ],
+    )
+    def test_values_of_another_type_are_shown(self, yard, later, says):
+        with pytest.raises(DataError, match=says):
+            self.build(yard, {"months/1.csv": "a\n1\n", "months/2.csv": f"a\n{later}"})
+
+    def test_without_its_time_a_file_is_of_no_use(self, yard):
+        files = {"months/1.csv": "t,a\n2024-01-01,1\n", "months/2.csv": "a\n2\n"}
+        with pytest.raises(
+            DataError, match=r"'t', date in 1\.csv, is missing here\. Mend the file, or name another column"
+        ):
+            self.build(yard, files, time="t")
 
     @pytest.mark.parametrize("declared", [{}, {"types": {"d": "timestamp"}}])
     def test_dates_in_doubt_are_read_as_in_the_files_without_doubt(self, yard, declared):

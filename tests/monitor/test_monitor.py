@@ -8,8 +8,10 @@ import pytest
 
 from modelyard import monitor
 from modelyard.errors import NotFound
-from modelyard.monitor import segments
+from modelyard.monitor import quality, segments
 from modelyard.records import Audit, Observation, Segment
+from modelyard.spec.types import Quality
+from modelyard.stats.metrics import Estimate
 
 START = datetime(2024, 3, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -153,3 +155,24 @@ def test_the_days_of_a_release_that_began_midweek_are_no_drift_of_the_weekday(wo
         seen[day + 1] = look(world, declared(window=DAY * 28, min_rows=48), day + 1)["drift"]
     assert [day for day, each in seen.items() if each.level == "insufficient_data"] == [1, 2, 3, 4, 5, 6]
     assert [each.level for day, each in seen.items() if day > 6] == ["ok"] * 6
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "bounds", "own", "expected"),
+    [
+        (0.31, 0.027, {"max": 0.301, "tolerance": "10%"}, (0.273, 0.018), "ok"),  # 760 rows, nothing changed
+        (0.365, 0.024, {"max": 0.301, "tolerance": "10%"}, (0.273, 0.02), "warn"),
+        (0.42, 0.027, {"max": 0.301, "tolerance": "10%"}, (0.273, 0.018), "page"),
+        (0.40, 0.027, {"max": 0.301}, (0.273, 0.018), "page"),  # what is declared is certain
+        (0.59, 0.02, {"min": 0.6}, (0.62, 0.01), "ok"),
+        (0.59, 0.008, {"min": 0.6}, (0.66, 0.01), "warn"),
+        (0.59, 0.02, {"min": 0.6}, (0.58, 0.01), "warn"),  # the release itself does not keep it: no chance needed
+        (0.59, 0.02, {"min": 0.6}, None, "warn"),
+        (0.59, None, {"min": 0.6}, (0.62, 0.01), "warn"),
+        (0.59, 0.002, {"min": 0.6}, None, "page"),
+        (0.61, 0.02, {"min": 0.6}, None, "ok"),
+    ],
+)
+def test_a_metric_out_of_bounds_by_chance_is_no_alarm(value, error, bounds, own, expected):
+    declared = Quality.model_validate({"metric": "log_loss", **bounds})
+    assert quality.level(declared, Estimate(value, error, 800), own) == expected

@@ -10,12 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from pathlib import Path
 
 import duckdb
 
-from modelyard.data import csv_files, duck, kinds
+from modelyard.data import csv_files, duck, kinds, mismatch
 from modelyard.errors import DataError
 from modelyard.features.sql import identifier, text
 from modelyard.spec.types import Source
@@ -153,7 +152,7 @@ def _reconciled(connection: duckdb.DuckDBPyConnection, files: Sequence[File], so
     for file in files:
         for column in columns:
             if column not in file.columns and column not in source.types:
-                raise _gone(column, file, first[column])
+                raise mismatch.gone(column, file, first[column], source)
         for column, kind in file.columns.items():
             before = columns.setdefault(column, kind)
             owner = first.setdefault(column, file)
@@ -178,24 +177,7 @@ def _without_empty(
         found = duck.row(connection, f"SELECT count({identifier(column)}) AS n FROM {file.relation}")
         if found["n"] == 0:
             return kind
-    (before, was), (now, is_) = one, other
-    raise DataError(
-        f"the column {column!r} is {kinds.shown(is_)} here and {kinds.shown(was)} in {before.name}",
-        where=now.label,
-        hint=f"Mend the file, or declare `types: {{{column}: string}}` and convert it in SQL.",
-    )
-
-
-def _gone(column: str, file: File, owner: File) -> DataError:
-    near = get_close_matches(column, [c for c in file.columns if c not in owner.columns], n=1)
-    renamed = f" It has a new column {near[0]!r}: was it renamed?" if near else ""
-    kind = {"VARCHAR": "string", "BIGINT": "int", "DOUBLE": "float", "BOOLEAN": "bool", "DATE": "date"}
-    declared = kind.get(kinds.normal(owner.columns[column]), "timestamp")
-    return DataError(
-        f"the column {column!r}, {kinds.shown(owner.columns[column])} in {owner.name}, is missing here",
-        where=file.label,
-        hint=f"Mend the file, or declare `types: {{{column}: {declared}}}` to read it as missing.{renamed}",
-    )
+    raise mismatch.other_type(connection, column, one, other)
 
 
 def _added(files: Sequence[File], columns: dict[str, str]) -> list[str]:

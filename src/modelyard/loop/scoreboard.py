@@ -20,9 +20,10 @@ COLUMNS = ("request_id", "row", "at", "arm", "role", "release", "prediction", "p
 
 
 def read(store: Store, deployment: str, start: datetime, end: datetime) -> pa.Table:
-    """Answered rows of [start, end) with their label, beside what the first release would have said.
+    """Labelled rows of [start, end) that both answered: the policy, and the first release in its place.
 
-    Columns: at, release, label, and `policy` and `static`: numbers, or lists for many classes. Rows are labelled.
+    Columns: at, release, label, and `policy` and `static`: numbers, or lists for many classes. A row that one of both
+    refused (the other may have been trained on such values) says nothing of which is better.
     """
     log = window(store, deployment, start=start, end=end, columns=COLUMNS, labelled=True)
     value = "predictions" if log["predictions"].null_count < len(log) else "prediction"
@@ -32,11 +33,14 @@ def read(store: Store, deployment: str, start: datetime, end: datetime) -> pa.Ta
         ["request_id", "row", "at", "release", "label", "policy"]
     )
     shadow = shadow.select(["request_id", "row", value]).rename_columns(["request_id", "row", "static"])
-    return _join(answers, shadow).sort_by("at")
+    return beside(answers, shadow).sort_by("at")
 
 
-def _join(answers: pa.Table, shadow: pa.Table) -> pa.Table:
-    """Join on (request_id, row) by position: Arrow's own join takes no list columns."""
+def beside(answers: pa.Table, shadow: pa.Table) -> pa.Table:
+    """Join on (request_id, row), without rows that one of both did not answer.
+
+    By position: Arrow's own join takes no list columns.
+    """
     numbered = shadow.select(["request_id", "row"]).append_column("place", pa.array(np.arange(len(shadow))))
     places = (
         answers.select(["request_id", "row"])
@@ -44,7 +48,8 @@ def _join(answers: pa.Table, shadow: pa.Table) -> pa.Table:
         .join(numbered, ["request_id", "row"], join_type="inner")
         .sort_by("here")
     )
-    return answers.take(places["here"]).append_column("static", shadow["static"].take(places["place"]))
+    joined = answers.take(places["here"]).append_column("static", shadow["static"].take(places["place"]))
+    return joined.filter(pc.and_(pc.is_valid(joined["policy"]), pc.is_valid(joined["static"])))
 
 
 def bounds(start: datetime, end: datetime) -> list[tuple[datetime, datetime]]:

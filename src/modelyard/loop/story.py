@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
+from modelyard.loop.faults import FAILED, MENDED
 from modelyard.records import Audit
 from modelyard.store import Store
 
+DATA_FAILED = "data_failed"
 KINDS = {
     "release.created": "release",
     "release.refused": "refused",
@@ -34,17 +37,31 @@ KINDS = {
     "request.refused": "refused",
     "request.failed": "failed",
     "monitor.alarmed": "alert",
+    FAILED: DATA_FAILED,
+    MENDED: "data",
     "message.sent": "message",
 }
 
 
 def events(store: Store) -> list[dict[str, Any]]:
     """Events in the order in which they happened: `{"at", "kind", "subject", "why"}`."""
-    told = []
-    for entry in store.read(Audit, action=tuple(KINDS), order="sequence"):
+    return told(store.read(Audit, action=tuple(KINDS), order="sequence"))
+
+
+def told(entries: Iterable[Audit]) -> list[dict[str, Any]]:
+    """Audit entries as events; data that keeps failing is told once, until it is mended."""
+    shown: list[dict[str, Any]] = []
+    broken: set[str] = set()
+    for entry in entries:
+        if entry.action == FAILED and entry.subject in broken:
+            continue
+        if entry.action == FAILED:
+            broken.add(entry.subject)
+        elif entry.action == MENDED:
+            broken.discard(entry.subject)
         why = entry.detail.get("why", "")
-        told.append({"at": entry.at.isoformat(), "kind": _kind(entry), "subject": entry.subject, "why": why})
-    return told
+        shown.append({"at": entry.at.isoformat(), "kind": _kind(entry), "subject": entry.subject, "why": why})
+    return shown
 
 
 def _kind(entry: Audit) -> str:
@@ -57,7 +74,7 @@ def _kind(entry: Audit) -> str:
 def counts(events: list[dict[str, Any]]) -> dict[str, int]:
     """How often a model was retrained, promoted, rolled back, and how often an alarm went off."""
     kinds = Counter(event["kind"] for event in events)
-    known = set(KINDS.values()) - {"alert"}
+    known = set(KINDS.values()) - {"alert", DATA_FAILED}
     return {
         "retrains": kinds["retrain"],
         "promotions": kinds["promotion"],

@@ -2,10 +2,14 @@
 
 Rows are taken by the time of their prediction, and only when they are older than labels usually need: labels that
 come early are no fair sample. What the metric is on younger rows is unknown, and said to be.
+
+A window is a sample, and so were the rows that the release was judged on: of few rows the metric is out of bounds by
+chance alone every other week. So a breach warns only where it is more than chance makes of the release's own figure.
 """
 
 from __future__ import annotations
 
+import math
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,10 +20,16 @@ import pyarrow.compute as pc
 from modelyard.monitor import reference
 from modelyard.monitor.bounds import bounds
 from modelyard.monitor.seen import Seen, unknown
-from modelyard.records import Release
+from modelyard.records import Level, Release
 from modelyard.spec.types import Monitor, Quality, Spec
-from modelyard.stats.metrics import Estimate, estimate
+from modelyard.stats.metrics import T95, Estimate, estimate
 from modelyard.store import Store, predictions
+
+Own = tuple[float, float | None]
+"""A release's figure on rows that it had not seen, and its standard error."""
+
+T99 = 2.86
+"""One-sided 99.5% of Student's t with 19 degrees of freedom."""
 
 _COLUMNS = ("at", "release", "error", "prediction", "predictions")
 
@@ -32,6 +42,8 @@ def look(store: Store, spec: Spec, monitor: Monitor, release: Release | None, no
         return [unknown("quality", "no release serves yet")]
     end = now - delay(spec, release)
     low, high = bounds(monitor.quality, release, monitor.quality.metric)
+    known = reference.performance(store, release)
+    own = known.metrics.get(monitor.quality.metric) if known else None
     rows = cohort(store, monitor.deployment, release, end - monitor.window, end, now)
     return [
         judge(
@@ -41,6 +53,7 @@ def look(store: Store, spec: Spec, monitor: Monitor, release: Release | None, no
             reference.classes(store, release),
             monitor.min_rows,
             end,
+            own,
         )
     ]
 
@@ -61,8 +74,16 @@ def cohort(store: Store, deployment: str, release: Release, start: datetime, end
     return rows.filter(pc.and_(pc.equal(rows["release"], release.digest), pc.equal(rows["error"], "")))
 
 
-def judge(quality: Quality, task: str, rows: pa.Table, classes: tuple[str, ...], min_rows: int, end: datetime) -> Seen:
-    """Warn when the metric breaches its bounds, page when its whole 95% interval does."""
+def judge(
+    quality: Quality,
+    task: str,
+    rows: pa.Table,
+    classes: tuple[str, ...],
+    min_rows: int,
+    end: datetime,
+    own: Own | None = None,
+) -> Seen:
+    """The metric on labelled rows against the bounds of `quality`; `own`: the release's figure on unseen rows."""
     labelled = rows.filter(pc.is_valid(rows["label"]))
     detail: dict[str, Any] = {
         "metric": quality.metric,
@@ -79,7 +100,8 @@ def judge(quality: Quality, task: str, rows: pa.Table, classes: tuple[str, ...],
         return unknown("quality", found.why or f"{quality.metric} is not a number here", **detail)
     interval = found.interval
     detail |= {"value": found.value, "interval": list(interval) if interval else None}
-    return Seen("quality", _level(quality, found), _says(quality, found), detail, _severe(quality, found))
+    judged = level(quality, found, own)
+    return Seen("quality", judged, _says(quality, found, own, judged), detail, _severe(quality, found))
 
 
 def _arrays(rows: pa.Table, task: str) -> tuple[Any, np.ndarray]:
@@ -88,15 +110,31 @@ def _arrays(rows: pa.Table, task: str) -> tuple[Any, np.ndarray]:
     return rows["label"].cast(pa.float64()).to_numpy(), rows["prediction"].to_numpy()
 
 
-def _level(quality: Quality, found: Estimate) -> Any:
-    assert found.value is not None, "only known values are judged"
-    low, high = found.interval or (-np.inf, np.inf)
-    if (quality.min is not None and high < quality.min) or (quality.max is not None and low > quality.max):
+def level(quality: Quality, found: Estimate, own: Own | None) -> Level:
+    """Page when the bound lies beyond the metric's 95% interval. Else a breach warns, unless chance explains it.
+
+    A bound that the release's own figure sets (`tolerance`) is as uncertain as that figure. What the release itself
+    does not keep, or what is not known of it, explains nothing.
+    """
+    breach = _beyond(quality, found.value)
+    if breach <= 0:
+        return "ok"
+    if found.error is None or own is None:
+        return "page" if found.error is not None and breach > T95 * found.error else "warn"
+    value, error = own[0], own[1] or 0.0
+    if breach > T95 * math.hypot(found.error, error if quality.tolerance is not None else 0.0):
         return "page"
-    breached = (quality.min is not None and found.value < quality.min) or (
-        quality.max is not None and found.value > quality.max
-    )
-    return "warn" if breached else "ok"
+    assert found.value is not None, "what breaches is known"
+    chance = abs(found.value - value) < T99 * math.hypot(found.error, error)
+    return "ok" if chance and _beyond(quality, value) <= 0 else "warn"
+
+
+def _beyond(quality: Quality, value: float | None) -> float:
+    """How far a metric lies outside its bounds; not above zero within them."""
+    assert value is not None, "only known values are judged"
+    below = quality.min - value if quality.min is not None else -math.inf
+    above = value - quality.max if quality.max is not None else -math.inf
+    return max(below, above)
 
 
 def _severe(quality: Quality, found: Estimate) -> bool:
@@ -108,10 +146,13 @@ def _severe(quality: Quality, found: Estimate) -> bool:
     return low or (quality.max is not None and found.value > quality.max + reach)
 
 
-def _says(quality: Quality, found: Estimate) -> str:
+def _says(quality: Quality, found: Estimate, own: Own | None, judged: Level) -> str:
     interval = found.interval
     between = f" (95%: {interval[0]:.4g} to {interval[1]:.4g})" if interval else ""
     bounds = [f"at least {quality.min:g}"] if quality.min is not None else []
     bounds += [f"at most {quality.max:g}"] if quality.max is not None else []
     wanted = f", {' and '.join(bounds)} is wanted" if bounds else ""
-    return f"{quality.metric} is {found.value:.4g}{between} on {found.rows} labelled answers{wanted}"
+    chance = ""
+    if judged == "ok" and own is not None and _beyond(quality, found.value) > 0:
+        chance = f"; it was {own[0]:.4g} at release, which so few rows do not contradict"
+    return f"{quality.metric} is {found.value:.4g}{between} on {found.rows} labelled answers{wanted}{chance}"

@@ -59,6 +59,10 @@ def default(task: str) -> str:
     return "rmse" if task == "regression" else "log_loss"
 
 
+T95 = 2.09
+"""So many standard errors of a jackknife over 20 blocks hold 95%: Student's t with 19 degrees of freedom."""
+
+
 @dataclass(frozen=True)
 class Estimate:
     """A metric over `rows`, its standard error, and a 95% interval; `why` says what is lacking when `value` is None."""
@@ -70,10 +74,10 @@ class Estimate:
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """Mean ± 2.09 standard errors (Student's t with 19 degrees of freedom); None when unknown."""
+        """Mean ± 2.09 standard errors; None when unknown."""
         if self.value is None or self.error is None:
             return None
-        return self.value - 2.09 * self.error, self.value + 2.09 * self.error
+        return self.value - T95 * self.error, self.value + T95 * self.error
 
 
 def estimate(task: str, metric: str, y: Sequence[Any] | Floats, p: Floats, classes: Sequence[Any] = ()) -> Estimate:
