@@ -82,6 +82,28 @@ def hang(place: Path, quick: bool) -> tuple[bool | None, str]:
     return gone < 20 and back < 60 and good > slow, says
 
 
+def replicas(place: Path, quick: bool) -> tuple[bool | None, str]:
+    """`replicas: {min: 1, max: 2}`: under load a second worker comes and takes connections; a minute idle, and it goes."""
+    world = World(place)
+    with world.crew(workers=None, replicas="{min: 1, max: 2}", impatient=quick) as crew:
+        body = json.dumps({"columns": {"x": [0.5] * 500, "z": [0.5] * 500}})
+        ask = {"port": crew.port, "path": "/deployments/late/predict", "body": body, "rate": 0, "connections": 16}
+        failed = 0
+        began = time.monotonic()
+        while len(crew.gateways()) < 2 and time.monotonic() - began < 60:
+            by = offered({**ask, "seconds": 3})["by"]
+            failed += sum(count for status, (count, *_) in by.items() if status != "200")
+        busy = time.monotonic() - began
+        two = len(crew.gateways())
+        began = time.monotonic()
+        while len(crew.gateways()) > 1 and time.monotonic() - began < 120:
+            time.sleep(0.5)
+        idle = time.monotonic() - began
+        one = len(crew.gateways())
+    says = f"{two} workers after {busy:.0f} s under load, {failed} not answered; {one} after {idle:.0f} s idle"
+    return two == 2 and one == 1 and not failed, says
+
+
 def loop(place: Path, quick: bool) -> tuple[bool | None, str]:
     """Kill a worker of `yard up` each time it is back: it is held off, longer each time, and `up` goes on."""
     world = World(place)
@@ -289,6 +311,7 @@ SCENES: dict[str, tuple[str, Scene]] = {
     "kill": ("every acknowledged id is in the log exactly once", kill),
     "power": ("with `disk`, no acknowledged prediction is lost", power),
     "hang": ("a worker that hangs is replaced, others answer", hang),
+    "replicas": ("another worker under load, one fewer when idle", replicas),
     "loop": ("a worker that dies is back within 5 s; one that keeps dying is held off", loop),
     "full": ("503 log_unavailable, or 200 and counted, as declared; well within 10 s", full),
     "fsync": ("nothing is acknowledged after a failed fsync", fsync),

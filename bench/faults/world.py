@@ -41,6 +41,13 @@ deployments: {late: {model: late}}
 """
 
 
+IMPATIENT = """from modelyard.api import keeping
+keeping.BUSY, keeping.BUSY_SECONDS, keeping.IDLE, keeping.IDLE_SECONDS = 0.1, 1.0, 0.05, 3.0
+from modelyard.cli.main import main
+main()
+"""
+
+
 class World:
     """A home, in `place` unless it is named. `made`: it is there already."""
 
@@ -126,20 +133,26 @@ class World:
             process.wait()
 
     @contextmanager
-    def crew(self, workers: int) -> Iterator[Crew]:
-        """All of `yard up`, ready."""
-        (self.place / "yard.yaml").write_text(YARD)
+    def crew(self, workers: int | None, replicas: str = "", impatient: bool = False) -> Iterator[Crew]:
+        """All of `yard up`, ready; with None as many workers as the declared `replicas` say.
+
+        `impatient`: a tenth of a core is busy after a second already, and three seconds are idle enough.
+        """
+        declared = f"{{model: late, replicas: {replicas}}}" if replicas else "{model: late}"
+        (self.place / "yard.yaml").write_text(YARD.replace("{model: late}", declared))
         (self.place / "m.py").write_text("def fit(X, y):\n    raise NotImplementedError\n")
         port, api = free(), free()
-        command = [sys.executable, "-m", "modelyard.cli.main", "up", "--project", str(self.place), "--home", self.home]
-        command += ["--gateway-port", str(port), "--api-port", str(api), "--workers", str(workers), "--every", "3600"]
+        start = ["-c", IMPATIENT] if impatient else ["-m", "modelyard.cli.main"]
+        command = [sys.executable, *start, "up", "--project", str(self.place), "--home", self.home]
+        command += ["--gateway-port", str(port), "--api-port", str(api), "--every", "3600"]
+        command += [] if workers is None else ["--workers", str(workers)]
         log = (self.place / "up.log").open("wb")
         process = subprocess.Popen(command, stdout=log, stderr=log)
         try:
             ready(port)
             crew = Crew(process, port, self.place / "up.log")
             deadline = time.monotonic() + 120
-            while len(crew.gateways()) < workers and time.monotonic() < deadline:
+            while len(crew.gateways()) < (workers or 1) and time.monotonic() < deadline:
                 time.sleep(0.1)
             while "Ctrl-C ends" not in crew.log.read_text() and time.monotonic() < deadline:
                 time.sleep(0.1)

@@ -152,7 +152,8 @@ class Batcher:
             return None
         ended = clock.monotonic()
         cost = (ended - began) / len(asked)
-        lane.cost = cost if not lane.cost else 0.9 * lane.cost + 0.1 * cost
+        # A batch during which somebody else had the processor says little of the next one.
+        lane.cost = cost if not lane.cost else 0.9 * lane.cost + 0.1 * min(cost, 2 * lane.cost)
         lane.strikes = lane.strikes + 1 if ended - began > max(QUICK_SECONDS, QUICK_EACH * len(asked)) else 0
         lane.slow = lane.slow or lane.strikes >= STRIKES
         deployed.ejections.answered(share.arm.release for share in batch.shares)
