@@ -50,7 +50,8 @@ def running(server: Server, models: Path, kind: str, port: int, work: Path) -> I
         try:
             yield process
         finally:
-            os.killpg(process.pid, signal.SIGTERM)
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
             with suppress(subprocess.TimeoutExpired):
                 process.wait(15)
             with suppress(ProcessLookupError):

@@ -71,10 +71,10 @@ def test_common_models_have_a_compiled_form_that_agrees(name, table, tmp_path):
     np.testing.assert_allclose(compiled.predict(table), native.predict(table), atol=1e-3, rtol=1e-4)
 
 
-def test_a_bare_estimator_gets_one_input_per_column(table, tmp_path):
+def test_a_bare_estimator_of_numbers_takes_one_matrix(table, tmp_path):
     sig, _, parity = built(table, "regression", Ridge(), tmp_path, inputs=("distance", "hour"))
     assert parity["kept"], parity["says"]
-    assert sorted(feed.name for feed in models.load(tmp_path, signature=sig)._onnx._feeds) == ["distance", "hour"]
+    assert sorted(feed.name for feed in models.load(tmp_path, signature=sig)._onnx._feeds) == ["all_inputs"]
 
 
 def test_lightgbm_on_numbers_is_compiled(table, tmp_path):
