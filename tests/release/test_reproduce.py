@@ -77,12 +77,13 @@ def build(store: Store, folder: Path, fit: str) -> None:
     rows = frame.table.take(cut.all)
     sig = signature.infer(rows, frame.inputs, "y", "regression")
     code = read_function(folder, model.train)
-    fitted = train.fit(
+    fits = train.fit_each(
         store,
         engine,
         table=rows,
         y=target.encode(rows, sig),
         weights=None,
+        rows={"all": np.arange(len(rows))},
         code=code,
         params={},
         seed=model.seed,
@@ -90,6 +91,8 @@ def build(store: Store, folder: Path, fit: str) -> None:
         signature=sig,
         job_name="first",
     )
+    with fits as running:
+        fitted = running.take("all")
     staged = folder.parent / "staged"
     for name, text in code.files.items():
         (staged / name).parent.mkdir(parents=True, exist_ok=True)
@@ -107,7 +110,7 @@ def build(store: Store, folder: Path, fit: str) -> None:
         "code": {"function": code.function, "fingerprint": code.fingerprint, "blob": store.blobs.put_tree(staged)},
         "lock": {"digest": lock.digest, "blob": store.blobs.put(lock.text.encode())},
         "signature": store.blobs.put(canonical(sig)),
-        "artefact": fitted.artefact,
+        "artefact": store.blobs.put_tree(fitted.directory),
         "manifest": fitted.manifest,
     }
     version = Version(

@@ -138,6 +138,12 @@ def test_a_model_is_built_judged_and_released_with_all_that_it_follows_from(yard
     assert again.manifest["native"] == body["manifest"]["native"]
 
 
+def test_what_is_judged_may_be_what_is_released(yard, store):
+    body = yard.write(YARD.replace("{test: 10d}", "{test: 10d, refit: none}")).rows().build().release.body
+    assert body["fitted_rows"] == body["train_rows"]
+    assert body["manifest"]["native"] == body["cut"]["native"]
+
+
 def test_the_same_ground_is_not_fitted_twice(yard, store):
     first, second = yard.rows().build(), yard.build()
     assert (second.version, second.release) == (first.version, first.release)
@@ -149,11 +155,15 @@ def test_a_failed_check_is_recorded_and_releases_nothing_until_the_bar_is_lowere
     refused = yard.write(minimum="0.999").rows().build()
     assert refused.release is None
     assert refused.verdicts[0].state == "fail"
+    assert "artefact" not in refused.version.body, "what does not pass is not fitted on all rows"
     assert store.one(Version, entity="model.returns").number == 1
 
     yard.write(minimum="0.7").rows()
     passed = judge_again(store, yard.project, "returns", actor="ann", as_of=NOW)
     assert passed.release.number == 1
+    assert passed.release.body["manifest"]["native"] != passed.release.body["cut"]["native"]
+    assert {"artefact", "compiled", "reference", "performance", "baseline", "sample"} <= set(passed.release.body)
+    assert judge_again(store, yard.project, "returns", actor="ann", as_of=NOW).release == passed.release
     assert len(store.read(Run)) == 1
     assert len(store.read(Version, entity="model.returns")) == 1
 
@@ -167,11 +177,15 @@ def test_a_candidate_meets_the_champion_on_rows_that_it_has_not_seen_or_its_reci
     said = yard.rows(soon).build(soon).verdicts[2]
     assert said.state == "pass"
     assert "returns@1, its recipe fitted on the same rows, on 400 test rows" in said.says
+    assert said.detail["other"] == said.detail["value"], "the same recipe on the same rows is the same model"
+    changed = yard.write(YARD.replace("{C: 1.0}", "{C: 0.01}")).rows(soon).build(soon).verdicts[2]
+    assert "returns@1, its recipe fitted on the same rows" in changed.says
+    assert changed.detail["other"] == said.detail["value"] != changed.detail["value"]
 
     later = NOW + timedelta(days=8)
-    said = yard.rows(later).build(later).verdicts[2]
+    said = yard.write().rows(later).build(later).verdicts[2]
     assert "returns@1 on 320 test rows that it has not seen" in said.says
-    assert len(store.read(Release)) == 3
+    assert len(store.read(Release)) == 4
 
 
 def test_a_function_that_fails_leaves_a_failed_run_and_nothing_else(yard, store):

@@ -29,37 +29,48 @@ GOOD = """
 
 
 @pytest.fixture
-def fit(store, engine, table, sig):
-    def run(text, *, limits=None, weights=None, frame="pandas", params=None):
-        return train.fit(
-            store, engine, table=table, y=target.encode(table, sig), weights=weights, code=Code(text),
+def fits(store, engine, table, sig):
+    def run(text, rows, *, limits=None, weights=None, frame="pandas", params=None):
+        return train.fit_each(
+            store, engine, table=table, y=target.encode(table, sig), weights=weights, rows=rows, code=Code(text),
             params=params or {}, seed=7, limits=limits or Limits(), signature=sig, job_name="late-1", frame=frame,
         )  # fmt: skip
 
     return run
 
 
-def test_what_is_fitted_is_kept_and_answers(fit, store, table, sig, tmp_path):
-    first, second = fit(GOOD, params={"C": 0.5}), fit(GOOD, params={"C": 0.5})
-    log = store.blobs.get(first.log).decode()
-    assert "rows 200 draws" in log
-    assert first.log == second.log, "the seed governs random and numpy"
-    assert first.artefact == second.artefact
+@pytest.fixture
+def fit(fits):
+    def run(text, **more):
+        with fits(text, {"all": np.arange(200)}, **more) as running:
+            return running.take("all")
 
-    store.blobs.checkout(first.artefact, tmp_path / "m")
-    assert (tmp_path / "m" / "manifest.json").exists()
-    p = answers(second.model(), table, "flightmodel:fit")
+    return run
+
+
+def test_what_is_fitted_is_kept_and_answers(fits, table, sig):
+    native, logs = [], []
+    for _ in range(2):
+        with fits(GOOD, {"all": np.arange(200)}, params={"C": 0.5}) as running:
+            native.append(running.take("all").manifest["native"])
+            logs.append(running.log)
+            model = running.take("all").model()
+    assert "rows 200 draws" in logs[0]
+    assert logs[0] == logs[1], "the seed governs random and numpy"
+    assert native[0] == native[1]
+
+    p = answers(model, table, "flightmodel:fit")
     assert ((p > 0.5) == (table.column("distance").to_numpy() > 1000)).mean() > 0.9
 
 
-def test_several_fits_share_one_process(store, engine, table, sig):
-    y = target.encode(table, sig)
-    fits = train.fit_each(
-        store, engine, table=table, y=y, weights=None, rows={"cut": np.arange(100), "all": np.arange(200)},
-        code=Code(GOOD), params={}, seed=7, limits=Limits(), signature=sig, job_name="late-1",
-    )  # fmt: skip
-    assert fits["cut"].artefact != fits["all"].artefact
-    assert store.blobs.get(fits["cut"].log).decode().splitlines()[0].startswith("rows 100")
+def test_several_fits_share_one_process_and_each_is_there_before_the_next(fits):
+    text = GOOD.replace("print(", "import os, time; len(X) < 200 or time.sleep(60); print(os.getpid(), ")
+    with fits(text, {"cut": np.arange(100), "half": np.arange(50), "all": np.arange(200)}) as running:
+        cut, half = running.take("cut"), running.take("half")
+        pids, counts = zip(*(line.split()[:3:2] for line in running.log.splitlines()), strict=True)
+    assert cut.manifest["native"] != half.manifest["native"]
+    assert (len(set(pids)), counts) == (1, ("100", "50"))
+    assert not (cut.directory.parent / "fit-all.json").exists(), "what nobody waits for is not fitted"
 
 
 def test_weights_and_frames_are_given_to_whoever_asks(fit):
@@ -139,9 +150,9 @@ def test_a_function_that_takes_too_much_memory_is_ended(fit):
         fit(text, limits=Limits(memory=700))
 
 
-def test_a_function_that_prints_without_end_fills_no_disk(fit, store):
+def test_a_function_that_prints_without_end_fills_no_disk(fit):
     text = GOOD.replace('print("rows"', 'print("x" * 3_000_000, "rows"')
-    assert len(store.blobs.get(fit(text).log)) < 100_000
+    assert (fit(text).directory.parent / "log.txt").stat().st_size < 100_000
 
 
 def test_a_model_that_cannot_answer_for_its_own_rows_is_the_functions_fault(fit, table):

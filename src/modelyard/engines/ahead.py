@@ -10,13 +10,13 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 
 from modelyard.engines import function
-from modelyard.engines.local import LocalEngine, Outcome, kill_group, start
+from modelyard.engines.local import LocalEngine, Running, kill_group, start
 
 
 class AheadEngine(LocalEngine):
@@ -41,7 +41,8 @@ class AheadEngine(LocalEngine):
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def run(
+    @contextmanager
+    def running(
         self,
         argv: Sequence[str],
         *,
@@ -50,17 +51,17 @@ class AheadEngine(LocalEngine):
         timeout: timedelta,
         memory_mb: int | None = None,
         env: Mapping[str, str] | None = None,
-    ) -> Outcome:
+    ) -> Iterator[Running]:
         """As LocalEngine; afterwards the next process is started, unless commands change from one to the next."""
         kind = (tuple(argv[:-1]), dict(env or {})) if argv[-2:-1] and argv[-2] in self._modules else None
         if kind is not None and kind != self._kind:
             self.close()
-        outcome = super().run(argv, cwd=cwd, log=log, timeout=timeout, memory_mb=memory_mb, env=env)
-        if kind is not None and self._kind in (None, kind):
+        with super().running(argv, cwd=cwd, log=log, timeout=timeout, memory_mb=memory_mb, env=env) as command:
+            yield command
+        if kind is not None and self._kind in (None, kind) and self._waiting is None:
             # Without a directory of its own: it goes to that of its job.
             self._waiting = start(argv[:-1], Path("/"), env or {}, stdin=subprocess.PIPE)
         self._kind = kind or self._kind
-        return outcome
 
     def _start(self, argv: Sequence[str], cwd: Path, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
         process = self._handed(str(argv[-1]), cwd) if (tuple(argv[:-1]), dict(env)) == self._kind else None

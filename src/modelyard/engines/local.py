@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import threading
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -17,7 +18,7 @@ from modelyard.engines.log import CappedLog
 
 Reason = Literal["", "timeout", "memory", "crash"]
 
-_POLL = 0.05
+_POLL, _LOOK = 0.05, 0.02
 _SECRETS = frozenset({"YARD_TOKEN"})
 
 
@@ -38,8 +39,55 @@ class Outcome:
         return self.reason == ""
 
 
+class Running:
+    """A command under way. A thread holds it to its limits, ends its whole group when it ends or breaks one, and keeps its
+    output; `close` ends it at once."""
+
+    def __init__(
+        self, process: subprocess.Popen[bytes], log: Path, *, cap: int, timeout: timedelta, memory_mb: int | None
+    ) -> None:
+        assert process.stdout is not None
+        self._process = process
+        self._output = CappedLog(process.stdout, log, cap=cap)
+        self._outcome: Outcome | None = None
+        self._over = threading.Event()
+        threading.Thread(
+            target=self._hold, args=(timeout.total_seconds(), memory_mb), name="limits", daemon=True
+        ).start()
+
+    def wait(self) -> Outcome:
+        """How it ended."""
+        self._over.wait()
+        assert self._outcome is not None, "it was left when all was over"
+        return self._outcome
+
+    def until(self, ready: Callable[[], bool]) -> bool:
+        """Wait for what the command is to bring about; False when it ended without."""
+        while not ready():
+            if self._over.wait(_LOOK):
+                return ready()
+        return True
+
+    def close(self) -> None:
+        """End it, if it has not ended."""
+        if not self._over.is_set():
+            kill_group(self._process)
+        self._over.wait()
+
+    def _hold(self, timeout: float, memory_mb: int | None) -> None:
+        started = time.monotonic()
+        try:
+            broken = _watch(self._process, started + timeout, memory_mb)
+            kill_group(self._process)
+            status = self._process.returncode
+            self._outcome = Outcome(status, time.monotonic() - started, broken or ("crash" if status else ""))
+        finally:
+            self._output.close()
+            self._over.set()
+
+
 class LocalEngine:
-    """The engine of a laptop: one child process at a time, killed as a whole group when it ends or breaks a limit."""
+    """The engine of a laptop: a child process in a group of its own, killed as a whole when it ends or breaks a limit."""
 
     def __init__(self, *, log_cap: int = 10_000_000) -> None:
         self.log_cap = log_cap
@@ -54,23 +102,33 @@ class LocalEngine:
         memory_mb: int | None = None,
         env: Mapping[str, str] | None = None,
     ) -> Outcome:
-        """Run `argv` in `cwd` and wait; output goes to `log`, head and tail when it exceeds `log_cap` bytes.
+        """Run `argv` as `running` does, and wait for its end."""
+        with self.running(argv, cwd=cwd, log=log, timeout=timeout, memory_mb=memory_mb, env=env) as command:
+            return command.wait()
+
+    @contextmanager
+    def running(
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: Path,
+        log: Path,
+        timeout: timedelta,
+        memory_mb: int | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> Iterator[Running]:
+        """Run `argv` in `cwd` while the block lasts; output goes to `log`, head and tail when it exceeds `log_cap` bytes.
 
         `env` is added to this process' environment, without its credentials. `memory_mb` bounds the resident memory
         of the whole group (pages shared by its processes count once for each); it is watched through /proc and not
-        enforced where there is none. Whatever ends this call, Ctrl-C included, also ends the group.
+        enforced where there is none. Whatever ends the block, Ctrl-C included, also ends the group.
         """
-        started = time.monotonic()
         process = self._start(argv, cwd, env or {})
-        assert process.stdout is not None
-        output = CappedLog(process.stdout, log, cap=self.log_cap)
+        command = Running(process, log, cap=self.log_cap, timeout=timeout, memory_mb=memory_mb)
         try:
-            broken = _watch(process, started + timeout.total_seconds(), memory_mb)
+            yield command
         finally:
-            kill_group(process)
-            output.close()
-        seconds = time.monotonic() - started
-        return Outcome(process.returncode, seconds, broken or ("crash" if process.returncode else ""))
+            command.close()
 
     def _start(self, argv: Sequence[str], cwd: Path, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
         return start(argv, cwd, env, stdin=subprocess.DEVNULL)

@@ -6,12 +6,13 @@ import importlib.metadata
 import shutil
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
 import modelyard
-from modelyard.engines.local import LocalEngine, Outcome
+from modelyard.engines.local import LocalEngine, Running
 from modelyard.errors import Refused
 from modelyard.store import Store
 
@@ -28,7 +29,7 @@ class InEnvironment:
     engine: LocalEngine
     python: Path
 
-    def run(
+    def running(
         self,
         argv: list[str],
         *,
@@ -37,10 +38,10 @@ class InEnvironment:
         timeout: timedelta,
         memory_mb: int | None = None,
         env: Mapping[str, str] | None = None,
-    ) -> Outcome:
+    ) -> AbstractContextManager[Running]:
         """As the engine, with this environment's interpreter in place of our own."""
         command = [str(self.python), *argv[1:]] if argv[0] == sys.executable else argv
-        return self.engine.run(command, cwd=cwd, log=log, timeout=timeout, memory_mb=memory_mb, env=env)
+        return self.engine.running(command, cwd=cwd, log=log, timeout=timeout, memory_mb=memory_mb, env=env)
 
 
 def prepare(store: Store, engine: LocalEngine, lock: str, text: str, progress: Callable[[str], None]) -> Path:

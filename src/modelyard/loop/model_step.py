@@ -1,4 +1,4 @@
-"""Build a model: rows, cut, fit, judge, keep, release. The same ground gives the same version, which is not fitted twice.
+"""Build a model: rows, cut, fit, judge, fit on all, keep, release. The same ground gives the same version, which is not fitted twice.
 
 Facts in this order: a Run that says "running"; blobs; then the Version, its verdicts and the finished Run in one
 transaction; then the release. Whatever dies in between, the next call finds what was finished and goes on.
@@ -9,25 +9,26 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from modelyard import models, monitor, release, train
+from modelyard import models, release, train
 from modelyard.clock import cpu_seconds
-from modelyard.digest import canonical, digest
+from modelyard.digest import digest
 from modelyard.engines.local import LocalEngine
 from modelyard.errors import NotFound, UserCodeError, YardError
 from modelyard.evaluate import Evidence, Scored, judge, slices
-from modelyard.loop import rival
+from modelyard.loop import kept, rival
+from modelyard.loop.kept import Asked
 from modelyard.loop.trial import Trial, content, latest, prepare
-from modelyard.loop.warm import meanwhile
 from modelyard.models import columns, compiling
 from modelyard.records import Release, Run, Verdict, Version
 from modelyard.spec.fingerprints import fingerprints
 from modelyard.spec.load import Project
 from modelyard.store import Held, Store, Transaction
-from modelyard.train import Fitted, baseline, reference, tracking, worth
+from modelyard.train import baseline, tracking
 from modelyard.train.fitting import Engine, answers, clear
 
 Progress = Callable[[str], None]
@@ -63,6 +64,17 @@ class Judged:
         ]
 
 
+@dataclass(frozen=True, eq=False)
+class Built:
+    """A version to be recorded, how it was judged, the files of its model (of the cut's, when it did not pass), and the
+    end of what the function printed."""
+
+    version: Version
+    judged: Judged
+    files: Path
+    log: str
+
+
 def build_model(
     store: Store,
     project: Project,
@@ -94,16 +106,16 @@ def build_model(
     run = _started(store, trial, identity, actor=actor, fence=fence, why=why, request=request)
     began = cpu_seconds()
     try:
-        version, judged, artefact = _build(store, project, trial, body, identity, engine, actor, say, tracked)
-        run, version = _finished(store, _spent(run, began), version, judged, actor=actor, fence=fence)
+        built = _build(store, project, trial, body, identity, engine, actor, say, tracked)
+        run, version = _finished(store, _spent(run, began), built, actor=actor, fence=fence)
     except YardError as error:
         _failed(store, _spent(run, began), error, actor=actor, fence=fence)
         raise
-    released = _release(store, trial, version, judged, actor=actor, fence=fence, why=why)
+    released = _release(store, trial, version, built.judged, actor=actor, fence=fence, why=why)
     if tracked:
-        _track(store, run, version, artefact, actor=actor)
+        _track(store, run, version, built.files, actor=actor)
     clear(store, _job(trial, identity))
-    return Outcome(version, judged.verdicts, released)
+    return Outcome(version, built.judged.verdicts, released)
 
 
 def judge_again(
@@ -143,15 +155,31 @@ def _judge_known(
 ) -> Outcome:
     """Judge a version that is there already, record verdicts that differ, and release it if it never was."""
     cut = rival.load(store, version.body["cut"]["artefact"], version.body["signature"])
-    judged = _judge(store, engine, project, trial, cut, version.digest)
+    judged, asked = _judge(store, engine, project, trial, cut, version.body, version.digest)
     before = {verdict.check: _gist(verdict) for verdict in store.read(Verdict, subject=version.digest)}
     if any(before.get(verdict.check) != _gist(verdict) for verdict in judged.verdicts):
         with store.transaction(
             actor=actor, action="model.judged", subject=trial.entity, detail={"version": version.number}, fence=fence
         ) as tx:
             tx.add_all(judged.verdicts)
+    if judged.passed and "artefact" not in version.body and _known_release(store, trial, version) is None:
+        body = version.body | _refitted(store, engine, trial, version, asked)
+        version = replace(version, body=body)
     released = _release(store, trial, version, judged, actor=actor, fence=fence, why=why)
     return Outcome(version, judged.verdicts, released)
+
+
+def _refitted(store: Store, engine: Engine, trial: Trial, version: Version, asked: Asked) -> dict[str, Any]:
+    """What a release needs of a version that had not passed and now does: it was not fitted on all rows then."""
+    name = _job(trial, version.digest)
+    rows = {"all": trial.rows}
+    fits = train.refit_on(store, engine, version.body, trial.frame, rows=rows, job_name=name, signature=trial.signature)
+    with fits as running:
+        ground = kept.ahead(store, trial, asked)
+        released = running.take("all")
+    found = kept.complete(store, trial, asked, ground, released)
+    clear(store, name)
+    return found
 
 
 def _gist(verdict: Verdict) -> tuple[Any, ...]:
@@ -168,17 +196,29 @@ def _build(
     actor: str,
     say: Progress,
     tracked: bool,
-) -> tuple[Version, Judged, Fitted]:
-    """Fit, judge, compile and profile; returns the version as it will be recorded."""
+) -> Built:
+    """Fit and judge; what passes is fitted on all rows, compiled and profiled. A child process fits while this one does
+    what needs no more than is there: it is ended when the model of the cut does not pass."""
     say(f"fitting on {len(trial.rows):,} rows")
-    with meanwhile(store, tracked=tracked):
-        fits = _fit(store, engine, trial, body, identity)
-    cut, released = fits["cut"], fits.get("all", fits["cut"])
-    say(f"judging on {len(trial.cut.test):,} rows")
-    cut_model = cut.model()
-    judged = _judge(store, engine, project, trial, cut_model, identity)
-    say("compiling")
-    body |= _kept(store, trial, body, cut, cut_model, released)
+    rows = {"cut": trial.cut.train} | ({"all": trial.cut.all} if trial.model.split.refit == "all" else {})
+    fits = train.refit_on(
+        store, engine, body, trial.frame, rows=rows, job_name=_job(trial, identity), signature=trial.signature
+    )
+    with fits as running:
+        compiling.warm()
+        if tracked:
+            tracking.warm(store)
+        released = cut = running.take("cut")
+        say(f"judging on {len(trial.cut.test):,} rows")
+        judged, asked = _judge(store, engine, project, trial, cut.model(), body, identity)
+        if judged.passed:
+            ground = kept.ahead(store, trial, asked)
+            released = running.take("all") if "all" in rows else cut
+        log = running.log
+    body |= {"cut": {"artefact": store.blobs.put_tree(cut.directory), "native": cut.manifest["native"]}}
+    if judged.passed:
+        say("compiling")
+        body |= kept.complete(store, trial, asked, ground, released)
     body |= {"metrics": judged.metrics, "slices": judged.slices()}
     last = latest(store, trial.entity)
     version = Version(
@@ -191,81 +231,38 @@ def _build(
         actor=actor,
         body=body,
     )
-    return version, judged, released
-
-
-def _fit(store: Store, engine: Engine, trial: Trial, body: Mapping[str, Any], identity: str) -> dict[str, Fitted]:
-    """Fit on the training rows to judge by, and on all rows to release, in one child process."""
-    rows = {"cut": trial.cut.train}
-    if trial.model.split.refit == "all":
-        rows["all"] = trial.cut.all
-    return train.refit_on(
-        store, engine, body, trial.frame, rows=rows, job_name=_job(trial, identity), signature=trial.signature
-    )
+    return Built(version, judged, released.directory, log)
 
 
 def _judge(
-    store: Store, engine: Engine, project: Project, trial: Trial, cut_model: models.Model, identity: str
-) -> Judged:
-    """Score the cut's model on train and test rows, the baseline and the champion beside it, and judge."""
-    function = trial.model.train
-    test, rows = trial.test, trial.table(trial.cut.train)
-    own = answers(cut_model, test, function)
-    candidate, seen = trial.scored(test, own), trial.scored(rows, answers(cut_model, rows, function))
+    store: Store,
+    engine: Engine,
+    project: Project,
+    trial: Trial,
+    model: models.Model,
+    body: Mapping[str, Any],
+    identity: str,
+) -> tuple[Judged, Asked]:
+    """Score the cut's model on test rows and rows that it was fitted on, the baseline and the champion beside it."""
+    function, test = trial.model.train, trial.test
+    asked = Asked(model, answers(model, test, function), answers(model, trial.seen, function))
+    candidate, seen = trial.scored(test, asked.test), trial.scored(trial.seen, asked.seen)
+    rows = trial.table(trial.cut.train, [trial.model.target, *trial.model.baseline.by])
     heuristic = baseline.fit(rows, trial.labels(rows), by=trial.model.baseline.by, signature=trial.signature)
     simple = trial.scored(test, heuristic.predict(test))
-    versus, absent = rival.compare(store, engine, project.spec, trial, own)
+    versus, absent = rival.compare(store, engine, project.spec, trial, body, asked.test)
     evidence = Evidence(candidate, simple, versus, absent, _slices(trial))
     verdicts = judge(trial.model, evidence, entity=trial.entity, subject=identity, at=store.clock.now())
     parts: dict[str, Scored | None] = {
         "train": seen, "test": candidate, "baseline": simple, "champion": versus.rival if versus else None,
     }  # fmt: skip
-    return Judged(tuple(verdicts), {part: scored.all() if scored else None for part, scored in parts.items()})
+    judged = Judged(tuple(verdicts), {part: scored.all() if scored else None for part, scored in parts.items()})
+    return judged, asked
 
 
 def _slices(trial: Trial) -> dict[str, np.ndarray]:
     wanted = {column for check in trial.model.checks if check.slices for column in check.slices.by}
     return {column: slices.label(columns.column(trial.test, column)) for column in sorted(wanted)}
-
-
-def _kept(
-    store: Store, trial: Trial, body: Mapping[str, Any], cut: Fitted, cut_model: models.Model, released: Fitted
-) -> dict[str, Any]:
-    """The artefact with its compiled form, the baseline to fall back on, and the reference profile."""
-    table = trial.table(trial.rows)
-    parity = compiling.compile(released.model(), released.directory, table, trial.signature, trial.model.parity)
-    # By the form that will serve: the compiled one where it was kept, which takes a quarter of the time.
-    given = answers(models.load(released.directory, signature=trial.signature), table, trial.model.train)
-    unseen = cut_model.predict(trial.test)
-    own = given[np.searchsorted(trial.rows, trial.cut.test)]
-    if released is not cut:
-        given = reference.as_unseen(given, own, unseen)
-    inputs, time, classes = trial.frame.inputs, trial.frame.time, trial.signature["classes"]
-    profile = reference.profile(table, given, inputs, time, classes, (trial.test, unseen), own)
-    rows = monitor.sample(reference.watched(table, given, inputs, classes), table.column(time) if time else None)
-    seen = trial.table(trial.cut.train[-worth.SEEN :])
-    known = worth.performance(
-        trial.model.task,
-        trial.test,
-        trial.labels(trial.test),
-        unseen,
-        cut_model.predict,
-        inputs=trial.frame.inputs,
-        time=trial.frame.time,
-        classes=trial.signature["classes"] or (),
-        seen=(seen, trial.labels(seen), cut_model.predict(seen)),
-    )
-    heuristic = baseline.fit(table, trial.labels(table), by=trial.model.baseline.by, signature=trial.signature)
-    return {
-        "artefact": store.blobs.put_tree(released.directory),
-        "manifest": released.manifest,
-        "compiled": parity,
-        "cut": {"artefact": cut.artefact, "native": cut.manifest["native"]},
-        "baseline": store.blobs.put(heuristic.to_json()),
-        "reference": store.blobs.put(canonical(profile.to_json())),
-        "performance": store.blobs.put(canonical(known.to_json())),
-        "sample": store.blobs.put(rows),
-    }
 
 
 def _release(
@@ -274,10 +271,8 @@ def _release(
     """Release the version once, when its checks passed."""
     if not judged.passed:
         return None
-    for known in store.read(Release, model=trial.name, order="number", descending=True):
-        if known.body["version"]["digest"] == version.digest:
-            return known
-    return release.create(
+    known = _known_release(store, trial, version)
+    return known or release.create(
         store,
         model=trial.name,
         version=version,
@@ -287,6 +282,12 @@ def _release(
         why=why,
         fence=fence,
     )
+
+
+def _known_release(store: Store, trial: Trial, version: Version) -> Release | None:
+    """The release of a version."""
+    found = store.read(Release, model=trial.name, order="number", descending=True)
+    return next((each for each in found if each.body["version"]["digest"] == version.digest), None)
 
 
 def _job(trial: Trial, identity: str) -> str:
@@ -309,13 +310,16 @@ def _started(
     return run
 
 
-def _finished(
-    store: Store, run: Run, version: Version, judged: Judged, *, actor: str, fence: Held | None
-) -> tuple[Run, Version]:
+def _finished(store: Store, run: Run, built: Built, *, actor: str, fence: Held | None) -> tuple[Run, Version]:
     """Version, verdicts and the finished run, all or nothing."""
+    version, judged = built.version, built.judged
     detail = {"version": version.number, "digest": version.digest, "run": run.key}
     done = replace(
-        run, state="done", ended=store.clock.now(), metrics=judged.metrics, body={**run.body, "version": version.number}
+        run,
+        state="done",
+        ended=store.clock.now(),
+        metrics=judged.metrics,
+        body={**run.body, "version": version.number, "log": built.log},
     )
     version = replace(version, body={**version.body, "run": run.key})
     with store.transaction(actor=actor, action="model.built", subject=version.entity, detail=detail, fence=fence) as tx:
@@ -347,13 +351,13 @@ def _failed(store: Store, run: Run, error: YardError, *, actor: str, fence: Held
         _note(tx, done)
 
 
-def _track(store: Store, run: Run, version: Version, artefact: Fitted, *, actor: str) -> None:
+def _track(store: Store, run: Run, version: Version, files: Path, *, actor: str) -> None:
     """Project the run into MLflow; a failure there is a warning here, because our own records are complete."""
     body = version.body
     tags = {
         "modelyard.version": f"{version.entity}/{version.number}",
         "modelyard.digest": version.digest,
-        "modelyard.artefact": body["artefact"],
+        "modelyard.artefact": body.get("artefact", body["cut"]["artefact"]),
         "modelyard.code": body["code"]["fingerprint"],
         "modelyard.lock": body["lock"]["digest"],
         **{
@@ -361,7 +365,7 @@ def _track(store: Store, run: Run, version: Version, artefact: Fitted, *, actor:
         },
     }
     try:
-        run = replace(run, mlflow_id=tracking.project(store, run, tags=tags, artefact=artefact.directory))
+        run = replace(run, mlflow_id=tracking.project(store, run, tags=tags, artefact=files))
     except Exception as error:  # whatever MLflow raises, the model is built
         run = replace(run, body={**run.body, "warnings": [f"not in MLflow: {type(error).__name__}: {error}"]})
     with store.transaction(actor=actor, action="run.tracked", subject=version.entity, detail={"run": run.key}) as tx:

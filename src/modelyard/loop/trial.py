@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -26,6 +26,8 @@ from modelyard.spec.types import Model, Spec
 from modelyard.store import Store
 from modelyard.train import Cut, leak
 
+SEEN = 50_000
+"""So many training rows tell as much of a fit as all of them."""
 LEANING = 0.05
 """A column with less of the model's weight changes no world."""
 
@@ -55,14 +57,23 @@ class Trial:
         """The rows that what is released is fitted on."""
         return self.cut.all if self.model.split.refit == "all" else self.cut.train
 
-    def table(self, rows: np.ndarray) -> pa.Table:
-        """Some rows of the frame."""
-        return self.frame.table.take(pa.array(rows))
+    def table(self, rows: np.ndarray, columns: Iterable[str] = ()) -> pa.Table:
+        """Some rows of the frame; all columns, or these."""
+        wanted = list(dict.fromkeys(columns))
+        return (self.frame.table.select(wanted) if wanted else self.frame.table).take(pa.array(rows))
 
     @cached_property
     def test(self) -> pa.Table:
         """The rows to judge by."""
         return self.table(self.cut.test)
+
+    @cached_property
+    def seen(self) -> pa.Table:
+        """Rows that the model was fitted on, to tell what it learnt by heart: the newest, or without times some of all."""
+        rows = self.cut.train
+        if self.frame.time is None and len(rows) > SEEN:
+            rows = rows[np.linspace(0, len(rows) - 1, SEEN).astype(np.int64)]
+        return self.table(rows[-SEEN:])
 
     def labels(self, table: pa.Table) -> np.ndarray:
         """The target of rows, as `fit` and the metrics take it."""

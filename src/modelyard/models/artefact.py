@@ -60,7 +60,7 @@ def load(
 
     `compiled`: take the compiled form where there is one. A model made of the project's own code is loaded by a
     runner process; `inside` says that this is that process. `threads`: how many ONNX models use, 0 for all cores; one
-    answers small questions soonest, for threads wait for each other by spinning. ModelFormatError when a file is damaged or not trusted.
+    answers small questions soonest. ModelFormatError when a file is damaged or not trusted.
     """
     manifest = read_manifest(directory)
     if compiled and (directory / "compiled.onnx").exists():

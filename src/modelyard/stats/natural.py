@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,6 @@ from modelyard.stats import arrow
 from modelyard.stats.category import CategoryLayout
 from modelyard.stats.distance import Layout, distances
 from modelyard.stats.groups import Groups
-from modelyard.stats.measured import MeasuredLayout
 from modelyard.stats.numeric import NumberLayout, margin
 from modelyard.stats.tally import Tally, merge, minus
 
@@ -115,11 +115,12 @@ def of_windows(array: pa.Array, layout: Layout, tallies: Sequence[Tally], groups
     whole = merge(tallies)
     around = [distances(layout, minus(whole, tallies[w]), tallies[w]) for w in judged]
     later = [w for w in judged if w >= len(tallies) // 2]
-    ahead = [distances(layout, merge(tallies[:w]), tallies[w]) for w in later]
-    if isinstance(layout, MeasuredLayout):
-        return Natural({name: found for name in ahead[-1] if (found := _spreads(name, around, ahead))})
-    for w, share in zip(later, _new_shares(array, layout, groups)[later], strict=True):
-        ahead[later.index(w)] |= {"outside": share} if isinstance(layout, NumberLayout) else {"unseen": share}
+    before = list(accumulate(tallies, lambda *both: merge(both)))
+    ahead = [distances(layout, before[w - 1], tallies[w]) for w in later]
+    if isinstance(layout, NumberLayout):
+        ahead = _with("outside", _record_shares(array, layout, tallies, later, groups), ahead)
+    if isinstance(layout, CategoryLayout):
+        ahead = _with("unseen", _new_shares(array, groups)[later].tolist(), ahead)
     return Natural({name: found for name in ahead[-1] if (found := _spreads(name, around, ahead))})
 
 
@@ -174,24 +175,36 @@ def _spread(values: Sequence[float]) -> Spread:
     return Spread(len(values), float(np.mean(values)), float(np.std(values, ddof=1)), float(np.max(values)))
 
 
-def _new_shares(array: pa.Array, layout: NumberLayout | CategoryLayout, groups: Groups) -> npt.NDArray[np.float64]:
-    """Per window, the share of rows whose value no earlier window held (categories) or reached (numbers)."""
+def _with(name: str, values: Sequence[float], ahead: Sequence[dict[str, float]]) -> list[dict[str, float]]:
+    return [found | {name: value} for found, value in zip(ahead, values, strict=True)]
+
+
+def _new_shares(array: pa.Array, groups: Groups) -> npt.NDArray[np.float64]:
+    """Per window, the share of rows whose value no earlier window held."""
     assert groups.of is not None, "natural variation needs windows"
     rows = np.maximum(np.bincount(groups.of, minlength=groups.size), 1)
-    match layout:
-        case CategoryLayout():
-            codes, words = arrow.codes(array)
-            present, window = codes >= 0, groups.of[codes >= 0]
-            first = np.full(len(words), groups.size)
-            np.minimum.at(first, codes[present], window)
-            new = window[first[codes[present]] == window]
-        case NumberLayout():
-            values = arrow.numbers(array)[0]
-            window = groups.of[np.isfinite(values)]
-            values = values[np.isfinite(values)]
-            lows, highs = Groups(groups.size, window).extremes(values)
-            low = np.append(np.inf, np.minimum.accumulate(lows)[:-1])
-            high = np.append(-np.inf, np.maximum.accumulate(highs)[:-1])
-            room = margin(layout) * np.where(np.isfinite(high - low), high - low, 0.0)
-            new = window[(values < (low - room)[window]) | (values > (high + room)[window])]
-    return np.bincount(new, minlength=groups.size) / rows
+    codes, words = arrow.codes(array)
+    present, window = codes[codes >= 0], groups.of[codes >= 0]
+    first = np.full(len(words), groups.size)
+    np.minimum.at(first, present, window)
+    return np.bincount(window[first[present] == window], minlength=groups.size) / rows
+
+
+def _record_shares(
+    array: pa.Array, layout: NumberLayout, tallies: Sequence[Tally], later: Sequence[int], groups: Groups
+) -> list[float]:
+    """For each of the `later` windows, the share of rows beyond what all earlier ones reached. Only windows whose own
+    extremes lie beyond are looked through."""
+    low = np.minimum.accumulate([np.inf if tally.low is None else tally.low for tally in tallies])
+    high = np.maximum.accumulate([-np.inf if tally.high is None else tally.high for tally in tallies])
+    values = arrow.numbers(array)[0]
+    shares = []
+    for w in later:
+        room = margin(layout) * (high[w - 1] - low[w - 1]) if np.isfinite(high[w - 1] - low[w - 1]) else 0.0
+        least, most = low[w - 1] - room, high[w - 1] + room
+        beyond = 0
+        if low[w] < least or high[w] > most:
+            own = values[groups.only(w)]
+            beyond = int(((own < least) | (own > most))[np.isfinite(own)].sum())
+        shares.append(beyond / tallies[w].rows)
+    return shares

@@ -89,10 +89,10 @@ class Profile:
             return cls.of_groups(table, Groups(), reference)[0]
         if isinstance(time, str):
             time, table = table[time], table.drop_columns([time])
-        seconds = None if time is None else arrow.floats(arrow.plain(time))
-        if seconds is None or not np.isfinite(seconds).any():
-            return _reference(table, np.zeros(0), {}, computed)
-        return _reference(table, seconds, _divisions(seconds, widths), computed)
+        draft = Draft(table.num_rows, time, widths)
+        for name, column in zip(table.column_names, table.columns, strict=True):
+            draft.add(name, column, computed=name in computed)
+        return draft.done()
 
     @classmethod
     def of_groups(cls, table: pa.Table, groups: Groups, reference: Profile) -> list[Profile]:
@@ -258,48 +258,52 @@ def divide(array: pa.Array, *, computed: bool = False) -> Layout | None:
             return numeric.layout(values, kind, computed=computed)
 
 
-def _reference(
-    table: pa.Table, seconds: arrow.Floats, divisions: dict[int, Groups], computed: Collection[str]
-) -> Profile:
-    sample, fold = calendar.Sample.of(seconds), hashing.Fold(table.num_rows)
-    cut = _Cut.of(divisions)
-    columns, ignored = {}, {}
-    for name, column in zip(table.column_names, table.columns, strict=True):
+class Draft:
+    """A reference whose columns come one after the other: those of the rows before a model's answers are there."""
+
+    def __init__(
+        self, rows: int, time: pa.ChunkedArray | pa.Array | None = None, widths: Sequence[timedelta] = WIDTHS
+    ) -> None:
+        seconds = None if time is None else arrow.floats(arrow.plain(time))
+        timed = seconds is not None and bool(np.isfinite(seconds).any())
+        self._seconds = seconds if seconds is not None and timed else np.zeros(0)
+        self._divisions = _divisions(self._seconds, widths) if timed else {}
+        self._calendar, self._fold = calendar.Sample.of(self._seconds), hashing.Fold(rows)
+        self._cut, self._rows = _Cut.of(self._divisions), rows
+        self._columns: dict[str, Column] = {}
+        self._ignored: dict[str, str] = {}
+
+    def add(self, name: str, column: pa.ChunkedArray | pa.Array, *, computed: bool = False) -> None:
+        """Take a column in; `computed` says that it holds a model's answers."""
         array = arrow.plain(column)
-        layout = divide(array, computed=name in computed)
+        layout = divide(array, computed=computed)
         if layout is None:
-            ignored[name] = str(array.type)
+            self._ignored[name] = str(array.type)
         else:
-            columns[name] = _column(array, layout, sample, divisions, cut, fold, name)
-    hashes = fold.done()
-    return Profile(
-        columns,
-        table.num_rows,
-        rows.samples(hashes, Groups())[0],
-        ignored=ignored,
-        repeats={width: _repeats(hashes, groups) for width, groups in divisions.items()},
-    )
+            self._columns[name] = self._column(array, layout, name)
 
+    def done(self) -> Profile:
+        """The profile of all columns."""
+        hashes = self._fold.done()
+        return Profile(
+            self._columns,
+            self._rows,
+            rows.samples(hashes, Groups())[0],
+            ignored=self._ignored,
+            repeats={width: _repeats(hashes, groups) for width, groups in self._divisions.items()},
+        )
 
-def _column(
-    array: pa.Array,
-    layout: Layout,
-    sample: calendar.Sample,
-    divisions: dict[int, Groups],
-    cut: _Cut,
-    fold: hashing.Fold,
-    name: str,
-) -> Column:
-    pieces = count(array, layout, cut.pieces, fold, name)
-    variations = {
-        width: natural.of_windows(array, layout, cut.join(pieces, width, groups.size), groups)
-        for width, groups in divisions.items()
-    }
-    told = calendar.follows(array, layout, sample)
-    many = isinstance(layout, CategoryLayout) and layout.distinct > category.TOP
-    if not told and divisions and many and natural.turns_over(array, divisions[max(divisions)]):
-        told = TURNOVER
-    return Column(layout, tally.merge(pieces), variations, told)
+    def _column(self, array: pa.Array, layout: Layout, name: str) -> Column:
+        pieces, divisions = count(array, layout, self._cut.pieces, self._fold, name), self._divisions
+        variations = {
+            width: natural.of_windows(array, layout, self._cut.join(pieces, width, groups.size), groups)
+            for width, groups in divisions.items()
+        }
+        told = calendar.follows(array, layout, self._calendar)
+        many = isinstance(layout, CategoryLayout) and layout.distinct > category.TOP
+        if not told and divisions and many and natural.turns_over(array, divisions[max(divisions)]):
+            told = TURNOVER
+        return Column(layout, tally.merge(pieces), variations, told)
 
 
 def _repeats(hashes: hashing.Hashes, groups: Groups) -> natural.Natural:

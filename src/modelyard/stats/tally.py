@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -168,4 +169,4 @@ def _less(whole: Counts, part: Counts) -> Counts:
 
 def _add(arrays: Sequence[Counts]) -> Counts:
     filled = [array for array in arrays if len(array)]
-    return np.sum(np.stack(filled), axis=0) if filled else _no_counts()
+    return reduce(np.add, filled) if filled else _no_counts()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from modelyard.errors import DataError
 from modelyard.models import target
 from modelyard.train import weights
 from modelyard.train.cut import Frame, split
-from modelyard.train.fitting import Engine, Fitted, fit_each
+from modelyard.train.fitting import Engine, Fits, Fitted, fit_each
 
 if TYPE_CHECKING:  # the child process imports this package and has no use for them
     from modelyard.spec.types import Model
@@ -96,7 +97,8 @@ def refit(store: Store, engine: Engine, body: Mapping[str, Any], frame: Frame, *
     expected = body["fitted_rows"]
     if len(rows) != expected:
         raise DataError(f"the data gives {len(rows):,} rows to fit on, the release was fitted on {expected:,}")
-    return refit_on(store, engine, body, frame, rows={"all": rows}, job_name=job_name)["all"]
+    with refit_on(store, engine, body, frame, rows={"all": rows}, job_name=job_name) as fits:
+        return fits.take("all")
 
 
 def refit_on(
@@ -108,8 +110,9 @@ def refit_on(
     rows: Mapping[str, np.ndarray],
     job_name: str,
     signature: dict[str, Any] | None = None,
-) -> dict[str, Fitted]:
-    """Fit the recipe of `body` on other `rows` of a frame; `signature` when the frame's differs from the body's."""
+) -> AbstractContextManager[Fits]:
+    """Fit the recipe of `body` on other `rows` of a frame, see `fit_each`; `signature` when the frame's differs from the
+    body's."""
     kept = body["recipe"]
     signature = signature or json.loads(store.blobs.get(body["signature"]))
     used = np.unique(np.concatenate(list(rows.values())))

@@ -29,17 +29,17 @@ _TAIL = 3000
 
 
 def main(directory: Path) -> int:
-    """Do the job in `directory`; 0 when all fits are saved, 1 when `result.json` tells why not."""
+    """Do the job in `directory`, telling each fit when it is saved; 0 in the end, 1 when `error.json` tells why not."""
     function.die_with_parent()
     task = json.loads((directory / "job.json").read_text())
     try:
         fitting = function.load(directory / "code", task["function"])
         table = job.read_rows(directory)
-        done = {name: _fit(name, fitting, table, task, directory) for name in task["fits"]}
+        for name in task["fits"]:
+            _leave(directory, f"fit-{name}", _fit(name, fitting, table, task, directory))
     except YardError as error:
-        _leave(directory, {"error": error.as_json()})
+        _leave(directory, "error", error.as_json())
         return 1
-    _leave(directory, {"fits": done})
     return 0
 
 
@@ -101,10 +101,10 @@ def _call(fitting: Callable[..., Any], offered: dict[str, Any], name: str, direc
         raise UserCodeError(f"the training function failed: {said[-_TAIL:]}", where=name) from error
 
 
-def _leave(directory: Path, result: dict[str, Any]) -> None:
+def _leave(directory: Path, name: str, result: dict[str, Any]) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
-    (directory / "result.json").write_text(json.dumps(result))
+    job.leave(directory, name, result)
 
 
 def _awaited() -> str:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -25,7 +26,7 @@ from modelyard.train import job
 if TYPE_CHECKING:  # the child process imports this package and has no use for it
     from modelyard.store import Store
 
-CHILD = "modelyard.train.child"
+CHILD, LOG = "modelyard.train.child", "log.txt"
 _TAIL = 2000
 
 
@@ -54,10 +55,17 @@ class Ended(Protocol):
     def reason(self) -> str: ...
 
 
+class Running(Protocol):
+    """A command under way: see `engines.local.Running`."""
+
+    def wait(self) -> Ended: ...
+    def until(self, ready: Callable[[], bool]) -> bool: ...
+
+
 class Engine(Protocol):
     """Where work runs: see `engines.local.LocalEngine`."""
 
-    def run(
+    def running(
         self,
         argv: list[str],
         *,
@@ -66,16 +74,14 @@ class Engine(Protocol):
         timeout: timedelta,
         memory_mb: int | None,
         env: Mapping[str, str],
-    ) -> Ended: ...
+    ) -> AbstractContextManager[Running]: ...
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """One fit: the artefact's blob tree, its manifest, the log's blob, the function's own seconds, the files of it."""
+    """One fit: the saved model's manifest, the function's own seconds, and where the files are until the job is cleared."""
 
-    artefact: str
     manifest: dict[str, Any]
-    log: str
     seconds: float
     directory: Path
     signature: dict[str, Any]
@@ -85,29 +91,30 @@ class Fitted:
         return models.load(self.directory, signature=self.signature, compiled=False)
 
 
-def fit(
-    store: Store,
-    engine: Engine,
-    *,
-    table: pa.Table,
-    y: np.ndarray,
-    weights: np.ndarray | None = None,
-    code: Code,
-    params: Mapping[str, Any],
-    seed: int,
-    limits: Limits,
-    signature: dict[str, Any],
-    job_name: str,
-    frame: str = "pandas",
-) -> Fitted:
-    """Fit once, on all rows of `table`; see `fit_each`."""
-    whole = {"all": np.arange(len(table))}
-    return fit_each(
-        store, engine, table=table, y=y, weights=weights, rows=whole, code=code, params=params, seed=seed,
-        limits=limits, signature=signature, job_name=job_name, frame=frame,
-    )["all"]  # fmt: skip
+class Fits:
+    """The fits of one child process, which goes on with the next while the last is judged here."""
+
+    def __init__(
+        self, running: Running, directory: Path, signature: dict[str, Any], failure: Callable[[Ended], UserCodeError]
+    ) -> None:
+        self._running, self._directory, self._signature, self._failure = running, directory, signature, failure
+
+    @property
+    def log(self) -> str:
+        """The end of what the function has printed so far."""
+        return said(self._directory)
+
+    def take(self, name: str) -> Fitted:
+        """Wait for the fit `name`. UserCodeError says what, where and what to do when the function raises, hangs, is
+        killed for its memory, or returns what is no model."""
+        self._running.until(lambda: job.fitted(self._directory, name) is not None)
+        each = job.fitted(self._directory, name)
+        if each is None:
+            raise self._failure(self._running.wait())
+        return Fitted(each["manifest"], each["seconds"], self._directory / f"model-{name}", self._signature)
 
 
+@contextmanager
 def fit_each(
     store: Store,
     engine: Engine,
@@ -123,12 +130,11 @@ def fit_each(
     signature: dict[str, Any],
     job_name: str,
     frame: str = "pandas",
-) -> dict[str, Fitted]:
+) -> Iterator[Fits]:
     """Fit once for each named set of `rows`, one after the other in one child process (it starts and reads only once).
 
-    `y` as `models.target.encode` gives it. `limits.time` holds for each fit. The files stay in the store's
-    `jobs/JOB_NAME` until `clear`. UserCodeError says what, where and what to do when the function raises, hangs, is
-    killed for its memory, or returns what is no model.
+    `y` as `models.target.encode` gives it. `limits.time` holds for each fit. What is not taken when the block ends is not
+    fitted. The files stay in the store's `jobs/JOB_NAME` until `clear`.
     """
     directory = store.files / "jobs" / job_name
     clear(store, job_name)
@@ -137,29 +143,27 @@ def fit_each(
         "fits": list(rows),
     }  # fmt: skip
     job.write(directory, task, table, y, weights, dict(rows), code.files)
-    log = directory / "log.txt"
-    ended = engine.run(
+
+    def failure(ended: Ended) -> UserCodeError:
+        failed = _failure(ended.reason, job.error(directory), code.function, limits, said(directory))
+        failed.hint = failed.hint or _about_inputs(table, signature)
+        return failed
+
+    with engine.running(
         [sys.executable, "-P", "-m", CHILD, str(directory)],
         cwd=directory,
-        log=log,
+        log=directory / LOG,
         timeout=limits.time * len(rows),
         memory_mb=limits.memory,
         env={"PYTHONHASHSEED": str(seed % 2**32), "PYTHONDONTWRITEBYTECODE": "1"},
-    )
-    said = log.read_bytes() if log.exists() else b""
-    kept = store.blobs.put(said)
-    result = job.result(directory)
-    if ended.reason or result is None or "fits" not in result:
-        failure = _failure(ended.reason, result, code.function, limits, said.decode(errors="replace"))
-        failure.hint = failure.hint or _about_inputs(table, signature)
-        raise failure
-    return {
-        name: Fitted(
-            store.blobs.put_tree(directory / f"model-{name}"), each["manifest"], kept, each["seconds"],
-            directory / f"model-{name}", signature,
-        )
-        for name, each in result["fits"].items()
-    }  # fmt: skip
+    ) as running:
+        yield Fits(running, directory, signature, failure)
+
+
+def said(directory: Path) -> str:
+    """The end of a job's log."""
+    log = directory / LOG
+    return log.read_text(errors="replace")[-_TAIL:] if log.exists() else ""
 
 
 def clear(store: Store, job_name: str) -> None:
@@ -188,11 +192,9 @@ def _about_inputs(table: pa.Table, signature: Mapping[str, Any]) -> str | None:
     return f"No row has a value of the input {', '.join(map(repr, empty[:5]))}: exclude it, or mend its source."
 
 
-def _failure(reason: str, result: dict[str, Any] | None, function: str, limits: Limits, log: str) -> UserCodeError:
-    tail = log[-_TAIL:]
-    if result is not None and "error" in result:
-        error = result["error"]
-        return UserCodeError(error["message"], where=error["where"] or function, hint=error["hint"], log=tail)
+def _failure(reason: str, error: dict[str, Any] | None, function: str, limits: Limits, log: str) -> UserCodeError:
+    if error is not None:
+        return UserCodeError(error["message"], where=error["where"] or function, hint=error["hint"], log=log)
     if reason == "timeout":
         seconds = limits.time.total_seconds()
         message, hint = f"the training function took longer than {seconds:g} s", "Raise `limits.time`, or fit faster."
@@ -200,6 +202,6 @@ def _failure(reason: str, result: dict[str, Any] | None, function: str, limits: 
         message = f"the training function used more than {limits.memory} MB"
         hint = "Raise `limits.memory`, or train on fewer rows or columns."
     else:
-        last = tail.strip().splitlines()[-1:] or ["it said nothing"]
+        last = log.strip().splitlines()[-1:] or ["it said nothing"]
         message, hint = f"the training process ended by itself; its last words: {last[0]}", "Its log says more."
-    return UserCodeError(message, where=function, hint=hint, log=tail)
+    return UserCodeError(message, where=function, hint=hint, log=log)

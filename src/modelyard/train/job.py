@@ -1,7 +1,7 @@
 """What passes between a training run and its child process, as files in one directory.
 
-In: `job.json`, `rows.arrow` (inputs, `y`, `weights`), `rows-NAME.npy` per fit, `code/`. Out: `model-NAME/` and
-`result.json`: `{"fits": {name: {"seconds", "manifest"}}}` or `{"error": {"message", "where", "hint"}}`.
+In: `job.json`, `rows.arrow` (inputs, `y`, `weights`), `rows-NAME.npy` per fit, `code/`. Out, as soon as it is there:
+`model-NAME/`, then `fit-NAME.json`: `{"seconds", "manifest"}`; or `error.json`: `{"message", "where", "hint"}`.
 """
 
 from __future__ import annotations
@@ -48,10 +48,25 @@ def read_rows(directory: Path) -> pa.Table:
         return pa.ipc.open_file(source).read_all()
 
 
-def result(directory: Path) -> dict[str, Any] | None:
-    """What the child left; None when it left nothing."""
-    path = directory / "result.json"
+def leave(directory: Path, name: str, result: dict[str, Any]) -> None:
+    """Leave a result, whole or not at all."""
+    part = directory / f"{name}.part"
+    part.write_text(json.dumps(result))
+    part.replace(directory / f"{name}.json")
+
+
+def fitted(directory: Path, name: str) -> dict[str, Any] | None:
+    """What the child left of one fit; None as long as it is not done."""
+    return _left(directory / f"fit-{name}.json")
+
+
+def error(directory: Path) -> dict[str, Any] | None:
+    """What the child says went wrong."""
+    return _left(directory / "error.json")
+
+
+def _left(path: Path) -> dict[str, Any] | None:
     try:
         return json.loads(path.read_text())
-    except (OSError, ValueError):
+    except FileNotFoundError:
         return None

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from modelyard.stats.profile import Profile
+from modelyard.stats.profile import Draft, Profile
 
 PREDICTION = "prediction"
 _PER_STEP, _STEPS = 100, 200
@@ -21,31 +21,37 @@ _SAME = 0.05
 _ALIKE = 0.5
 
 
+def inputs(table: pa.Table, names: Sequence[str], time: str | None) -> Draft:
+    """The part that needs no model: the profile of the inputs."""
+    draft = Draft(table.num_rows, table.column(time) if time else None)
+    for name in names:
+        draft.add(name, table.column(name))
+    return draft
+
+
 def profile(
-    table: pa.Table,
+    draft: Draft,
     answers: np.ndarray,
-    inputs: Sequence[str],
-    time: str | None,
     classes: Sequence[Any] | None,
-    unseen: tuple[pa.Table, np.ndarray] | None = None,
+    times: pa.ChunkedArray | None = None,
+    unseen: np.ndarray | None = None,
     seen: np.ndarray | None = None,
 ) -> Profile:
     """The profile of the inputs and `prediction`; of several classes that is the likeliest one, as text.
 
-    `unseen`: rows and what a model that had not seen them answered. Such answers wander more from week to week than
-    those on rows learnt by heart, so their windows say how much is usual. `seen`: what the released model answers for
-    the same rows. Where many rows get one answer (a leaf, a shop), the next fit gives them another close by, which may
+    `times`: of rows, and `unseen`: what a model that had not seen them answered. Such answers wander more from week to
+    week than those on rows learnt by heart, so their windows say how much is usual. `seen`: what the released model answers
+    for the same rows. Where many rows get one answer (a leaf, a shop), the next fit gives them another close by, which may
     be across the edge of a bin: as long as the two models hardly differ, what either says is usual.
     """
-    times = table.column(time) if time else None
-    known = Profile.of(watched(table, answers, inputs, classes), time=times, computed=[PREDICTION])
-    if unseen is None or time is None:
+    draft.add(PREDICTION, _column(answers, classes), computed=True)
+    known = draft.done()
+    if unseen is None or times is None:
         return known
-    rows, given = unseen
-    known = known.learn(PREDICTION, _column(given, classes), rows.column(time))
-    if seen is None or not alike(seen, given):
+    known = known.learn(PREDICTION, _column(unseen, classes), times)
+    if seen is None or not alike(seen, unseen):
         return known
-    return known.learn(PREDICTION, _column(seen, classes), rows.column(time))
+    return known.learn(PREDICTION, _column(seen, classes), times)
 
 
 def watched(table: pa.Table, answers: np.ndarray, inputs: Sequence[str], classes: Sequence[Any] | None) -> pa.Table:

@@ -27,7 +27,7 @@ _one_at_a_time = threading.Lock()
 def project(store: Store, run: Run, *, tags: Mapping[str, str], artefact: Path | None = None) -> str:
     """Write a finished `run` with `tags` and the files of its artefact into MLflow; returns MLflow's run id.
 
-    Metrics are `train.NAME`, `test.NAME`, `baseline.NAME`. Raises what MLflow raises: the caller decides what it costs.
+    Metrics are `train.NAME` (on at most 50,000 training rows), `test.NAME`, `baseline.NAME`. Raises what MLflow raises: the caller decides what it costs.
     """
     with _one_at_a_time, _quiet():
         client = _client(_database(store))

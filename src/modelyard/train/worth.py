@@ -15,8 +15,6 @@ from modelyard.stats.performance import Performance, reduced
 
 Predict = Callable[[pa.Table], np.ndarray]
 ROWS = 1_000
-SEEN = 50_000
-"""So many of the newest training rows say how rows of one week err together."""
 SEED = 7
 
 

@@ -1,0 +1,83 @@
+"""What a release keeps of its training beside the model: what its answers, inputs and worth are compared with later.
+
+The first half needs the model of the cut only, and is worked out while the child process fits on all rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from modelyard import models, monitor
+from modelyard.digest import canonical
+from modelyard.loop.trial import Trial
+from modelyard.models import compiling
+from modelyard.stats.profile import Draft
+from modelyard.store import Store
+from modelyard.train import Fitted, baseline, reference, worth
+from modelyard.train.fitting import answers
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """The model of the cut, and what it answered for the test rows and for `trial.seen`."""
+
+    model: models.Model
+    test: np.ndarray
+    seen: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Ground:
+    """What needs no released model: the rows it is fitted on, the profile of their inputs, and digests of blobs."""
+
+    table: pa.Table
+    draft: Draft
+    blobs: dict[str, str]
+
+
+def ahead(store: Store, trial: Trial, asked: Asked) -> Ground:
+    """The performance profile, the baseline to fall back on, and the profile of the inputs."""
+    table, inputs, time = trial.table(trial.rows), trial.frame.inputs, trial.frame.time
+    known = worth.performance(
+        trial.model.task,
+        trial.test,
+        trial.labels(trial.test),
+        asked.test,
+        asked.model.predict,
+        inputs=inputs,
+        time=time,
+        classes=trial.signature["classes"] or (),
+        seen=(trial.seen, trial.labels(trial.seen), asked.seen),
+    )
+    heuristic = baseline.fit(table, trial.labels(table), by=trial.model.baseline.by, signature=trial.signature)
+    blobs = {
+        "baseline": store.blobs.put(heuristic.to_json()),
+        "performance": store.blobs.put(canonical(known.to_json())),
+    }
+    return Ground(table, reference.inputs(table, inputs, time), blobs)
+
+
+def complete(store: Store, trial: Trial, asked: Asked, ground: Ground, released: Fitted) -> dict[str, Any]:
+    """The artefact with its compiled form, and the reference with the answers of the form that will serve."""
+    table, time, classes = ground.table, trial.frame.time, trial.signature["classes"]
+    parity = compiling.compile(released.model(), released.directory, table, trial.signature, trial.model.parity)
+    given = answers(models.load(released.directory, signature=trial.signature), table, trial.model.train)
+    own = None
+    if trial.model.split.refit == "all":
+        own = given[np.searchsorted(trial.rows, trial.cut.test)]
+        given = reference.as_unseen(given, own, asked.test)
+    times = (table.column(time), trial.test.column(time)) if time else (None, None)
+    profile = reference.profile(ground.draft, given, classes, times[1], asked.test, own)
+    rows = monitor.sample(reference.watched(table, given, trial.frame.inputs, classes), times[0])
+    return {
+        "artefact": store.blobs.put_tree(released.directory),
+        "manifest": released.manifest,
+        "compiled": parity,
+        "reference": store.blobs.put(canonical(profile.to_json())),
+        "sample": store.blobs.put(rows),
+        **ground.blobs,
+    }
