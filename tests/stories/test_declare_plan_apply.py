@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-import pyarrow as pa
 import pyarrow.csv as pcsv
 import pyarrow.parquet as pq
 import pytest
@@ -166,7 +165,12 @@ def test_a_file_is_answered_and_labelled_in_either_format(shop: Shop) -> None:
         assert said.code == 0 and said.json["rows"] == 50, said.err
     csv, parquet = pcsv.read_csv(shop.directory / "out-in.csv"), pq.read_table(shop.directory / "out-in.parquet")
     assert csv["prediction"].to_pylist() == pytest.approx(parquet["prediction"].to_pylist())
-    labels = pa.table({"visit": rows["visit"], "label": rows["bought"]})
+    labels = parquet.select(["request_id", "row"]).append_column("label", rows["bought"])
     pq.write_table(labels, shop.directory / "labels.parquet")
     said = shop.yard("feedback", "buys-api", str(shop.directory / "labels.parquet"), "--json")
-    assert (said.code, said.json["rows"], sum(said.json["statuses"].values())) == (0, 50, 50)
+    assert (said.code, said.json) == (0, {"rows": 50, "statuses": {"200": 50}})
+    segments = sum(1 for _ in shop.directory.rglob("log/**/*.log"))
+    said = shop.yard("predict", "buys-api", str(shop.directory / "in.csv"), "-o", str(shop.directory / "no/out.csv"))
+    assert said.code == 2 and "No such file or directory" in said.err
+    assert sum(1 for _ in shop.directory.rglob("log/**/*.log")) == segments, "nothing was answered"
+    assert not list(shop.directory.glob("*.part"))

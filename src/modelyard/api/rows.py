@@ -35,17 +35,22 @@ def read_table(path: Path) -> pa.Table:
 
 
 def predict(context: Context, deployment: str, source: Path, out: Path) -> Json:
-    """Answer every row of a file, through the deployment's own path, and write the rows with their prediction."""
+    """Answer every row of a file, through the deployment's own path, and write the rows with their prediction.
+
+    Beside it the release that gave it, and `request_id` and `row`, by which `feedback` finds the answer again.
+    """
     if out.suffix not in WRITERS:
         raise InputError(f"{out.name}: cannot write this kind of file", hint="Give a .csv or .parquet file.")
     table = read_table(source)
     _, store = context.known()
     gateway, spec = _gateway(store, deployment)
+    part = out.with_name(f"{out.name}.part")
+    part.touch()  # a place that cannot be written is told before anything is answered and logged
     asked = table.drop_columns(_passed_over(store, spec, table.column_names))
     size = int(spec.policy.get("max_rows", 10_000))
     request = f"file-{uuid.uuid4().hex}"
     answers: list[Any] = []
-    arms: list[str] = []
+    added: dict[str, list[Any]] = {"release": [], "request_id": [], "row": []}
     warnings = 0
     try:
         for number, start in enumerate(range(0, len(table), size)):
@@ -53,18 +58,32 @@ def predict(context: Context, deployment: str, source: Path, out: Path) -> Json:
             batch = asked.slice(start, size)
             answer = gateway.predict(deployment, columns=batch.to_pydict(), request_id=f"{request}-{number}").as_json()
             answers.extend(answer["predictions"])
-            arms.extend([answer["release"]] * len(batch))
+            added["release"] += [answer["release"]] * len(batch)
+            added["request_id"] += [answer["request_id"]] * len(batch)
+            added["row"] += range(len(batch))
             warnings += len(answer["warnings"])
+        written = table.append_column("prediction", pa.array(answers))
+        for name, values in added.items():
+            written = written if name in table.column_names else written.append_column(name, pa.array(values))
+        _write(written, part, WRITERS[out.suffix])
+        part.replace(out)
     except Refusal as refusal:
         refusal.where, refusal.hint = str(source), f"Rows are asked as the dataset of {spec.model} makes them."
         raise
     finally:
+        part.unlink(missing_ok=True)
         gateway.close()
-    written = table.append_column("prediction", pa.array(answers)).append_column("release", pa.array(arms))
-    connection = duckdb.connect()
-    connection.register("written", written)
-    connection.execute(f"copy written to '{str(out).replace(chr(39), chr(39) * 2)}' {WRITERS[out.suffix]}")
     return {"rows": len(table), "request_id": request, "warnings": warnings, "out": str(out)}
+
+
+def _write(table: pa.Table, path: Path, how: str) -> None:
+    with duckdb.connect() as connection:
+        connection.register("written", table)
+        try:
+            connection.execute(f"copy written to '{str(path).replace(chr(39), chr(39) * 2)}' {how}")
+        except duckdb.IOException as error:
+            said = str(error).splitlines()[0]
+            raise InputError(f"the answers cannot be written: {said}", where=str(path)) from error
 
 
 def _passed_over(store: Store, deployment: Deployment, names: list[str]) -> list[str]:

@@ -7,6 +7,7 @@ one writer at a time (BEGIN IMMEDIATE), PostgreSQL takes an advisory lock until 
 from __future__ import annotations
 
 import hashlib
+import os
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -74,6 +75,15 @@ class Database:
             ):
                 raise
             reason = str(getattr(error, "orig", error)).strip().partition("\n")[0]
+            file = self.home.database
+            if file is not None and not (
+                os.access(file.parent, os.W_OK) and (os.access(file, os.W_OK) or not file.exists())
+            ):
+                raise Unavailable(
+                    "the home cannot be written, which SQLite must even to read.",
+                    where=self.home.shown,
+                    hint="Mount it for writing, or get the right to write there.",
+                ) from error
             raise Unavailable(f"the database cannot be used: {reason}.", where=self.home.shown) from error
 
 
