@@ -43,9 +43,14 @@ def test_before_labels_everything_about_them_is_unknown_and_the_estimate_says_th
 
 def test_a_quiet_world_is_quiet(world, declared):
     found = play(world, declared(), range(30))
-    assert {seen[kind].level for seen in found[4:] for kind in ("concept", "calibration", "slices", "estimate")} == {
-        "ok"
-    }
+    assert {seen[kind].level for seen in found[4:] for kind in ("concept", "calibration")} == {"ok"}
+    assert {seen[kind].level for seen in found[9:] for kind in ("slices", "estimate")} == {"ok"}
+
+
+def test_days_that_are_no_week_say_nothing_of_slices_and_are_no_estimate(world, declared):
+    third = play(world, declared(), range(3))[-1]
+    assert third["estimate"].level == "insufficient_data"
+    assert "answered for 3 days of 7, and days of the week differ" in third["estimate"].says
 
 
 def test_a_world_that_turns_behind_the_same_inputs_is_concept_drift_with_its_day(world, declared):

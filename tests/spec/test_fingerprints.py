@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+
+import pytest
 
 from modelyard.plan import Recorded, make
 from modelyard.spec import load
@@ -77,3 +80,16 @@ def generated(entities: int) -> str:
         sections["deployments"].append(f"  a{n}: {{model: m{n}, strategy: canary}}")
         sections["monitors"].append(f"  w{n}: {{deployment: a{n}, quality: {{metric: rmse, max: 5}}}}")
     return "\n".join([*lines, *(line for section in sections.values() for line in section)]) + "\n"
+
+
+def test_a_project_with_an_environment_of_its_own_is_not_moved_by_what_is_installed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "yard.yaml").write_text(YARD)
+    project = load(folder)
+    held = replace(project, lock=project.environment())
+    before = fingerprints(held)
+    (folder / "new_package-1.0.dist-info").mkdir()
+    monkeypatch.syspath_prepend(str(folder))
+    assert fingerprints(project) != before
+    assert fingerprints(held) == before

@@ -78,3 +78,19 @@ def test_a_name_of_a_file_is_read_and_other_text_is_the_sql(tmp_path) -> None:
         read_sql(tmp_path / "sub", "../a.sql")
     with pytest.raises(InputError, match=r"Did you mean `a\.sql`"):
         read_sql(tmp_path, "aa.sql")
+
+
+@pytest.mark.parametrize(
+    ("query", "word"),
+    [("SELECT at, x FROM t", "at"), ("SELECT x,\n  order\nFROM t", "order"), ("SELECT end, x FROM t", "end")],
+)
+def test_a_column_that_is_a_word_of_sql_is_to_be_quoted(query, word):
+    with pytest.raises(InputError) as caught:
+        tables(query)
+    assert f'write "{word}" in double quotes' in (caught.value.hint or "")
+
+
+def test_any_other_mistake_gets_no_such_advice():
+    with pytest.raises(InputError) as caught:
+        tables("SELECT a b c FROM t")
+    assert caught.value.hint is None

@@ -10,7 +10,7 @@ import functools
 import json
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -81,13 +81,15 @@ def simulate(
 ) -> dict[str, Any]:
     """Play the declared policy, or one variant per value of `variants` (`("models.late.window", ("90d", "365d"))`).
 
-    The result is the JSON of `yard simulate`: summary, windows, events; `variants` has one such block for each.
+    What is installed may move meanwhile: the environment is taken as it is at the beginning, so that it is never a reason
+    to retrain. The result is the JSON of `yard simulate`: summary, windows, events; `variants` has one such block for each.
     """
     if not project.spec.deployments:
         raise InputError("the project declares no deployment, so there is nothing to simulate", hint="Declare one.")
     if end <= start:
         raise InputError(f"--to {end:%Y-%m-%d} is not after --from {start:%Y-%m-%d}")
     began = time.monotonic()
+    project = replace(project, lock=project.environment())
     root = home / "simulations"
     if variants:
         parts = [Part(name, Question(varied, start, end, step), root) for name, varied in vary(project, variants)]

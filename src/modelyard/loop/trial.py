@@ -21,7 +21,6 @@ from modelyard.models import signature, target
 from modelyard.records import Observation, Version
 from modelyard.spec.code import read_function
 from modelyard.spec.load import Project
-from modelyard.spec.lock import environment
 from modelyard.spec.types import Model, Spec
 from modelyard.store import Store
 from modelyard.train import Cut, leak
@@ -172,7 +171,7 @@ def content(store: Store, project: Project, trial: Trial) -> tuple[dict[str, Any
     """
     model = trial.model
     code = read_function(project.directory, model.train)
-    lock = environment(project.directory, project.spec.packages)
+    lock = project.environment()
     first, last = trial.times(trial.rows)
     body = {
         "task": model.task,

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from modelyard.monitor import reference
+from modelyard.monitor import reference, served
 from modelyard.monitor.cohorts import KIND, Cohort, Sums, sliced, take
 from modelyard.monitor.past import past
 from modelyard.monitor.seen import Seen, unknown
@@ -64,7 +64,7 @@ def look(store: Store, spec: Spec, name: str, monitor: Monitor, release: Release
     made = {
         "concept": lambda: _concept(store, name, monitor, release, known, cohort, detector, now),
         "calibration": lambda: _calibration(monitor, release, known, cohort.whole),
-        "slices": lambda: _slices(monitor, release, known, cohort.whole),
+        "slices": lambda: _slices(store, monitor, release, known, cohort),
     }
     return [*seen, *(made[kind]() for kind in kinds[1:])]
 
@@ -289,13 +289,17 @@ def _worst(monitor: Monitor, known: Performance, whole: Sums) -> Slice | None:
     return max(beyond, key=lambda each: each.rise * each.rows**0.5, default=None)
 
 
-def _slices(monitor: Monitor, release: Release, known: Performance, whole: Sums) -> Seen:
+def _slices(store: Store, monitor: Monitor, release: Release, known: Performance, cohort: Cohort) -> Seen:
     """Slices whose loss rose more than that of all rows, beyond what inputs explain: for information by `tolerance`, a
     warning by twice, a page by four times as much."""
+    whole = cohort.whole
     rises = _rises(known, whole, sliced(monitor, known))
     detail: dict[str, Any] = {"release": release.digest, "labelled": whole.labelled, "judged": len(rises)}
     if not rises:
         return unknown("slices", f"no slice has {FEWEST} labelled answers here and at release", **detail)
+    young = served.partial(store, monitor.deployment, release.digest, monitor.window, cohort.until)
+    if young:
+        return unknown("slices", young, **detail)
     budget = monitor.drift.false_alarms
     alpha = budget.count / max(budget.per / monitor.window, 1.0) / 20 / len(rises)
     z = float(-special.ndtri(min(alpha, 1e-3)))

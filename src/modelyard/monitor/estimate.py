@@ -36,6 +36,9 @@ def look(store: Store, monitor: Monitor, release: Release | None, now: datetime)
     if rows.sum() < monitor.min_rows:
         why = f"{int(rows.sum())} answers in the window, {monitor.min_rows} are needed"
         return [unknown("estimate", why, release=release.digest, metric=metric, rows=int(rows.sum()))]
+    young = served.partial(store, monitor.deployment, release.digest, monitor.window, now)
+    if young:
+        return [unknown("estimate", young, release=release.digest, metric=metric, rows=int(rows.sum()))]
     return [judge(monitor, release, known, metric, means, rows)]
 
 

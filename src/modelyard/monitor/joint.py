@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from scipy import special
 
+from modelyard.monitor import served
 from modelyard.monitor.past import past
 from modelyard.monitor.sample import read, thinned
 from modelyard.monitor.seen import Seen, unknown
@@ -46,6 +47,9 @@ def look(
         return [mine[-1]]
     if drift.level == "insufficient_data":
         return [unknown(KIND, drift.detail.get("why", drift.says), release=release.digest)]
+    young = served.partial(store, monitor.deployment, release.digest, monitor.window, now)
+    if young:
+        return [unknown(KIND, young, release=release.digest)]
     known = thinned(read(store.blobs, release.body["sample"]).rows, 2 * ROWS)
     columns = _quiet(monitor, known, drift)
     rows = _rows(store, monitor, release, columns, now)

@@ -21,6 +21,7 @@ from modelyard.stats.performance import Performance, confidence
 from modelyard.store import Blobs, Store
 
 HOUR = 3_600_000_000
+DAY, WEEK = timedelta(days=1), timedelta(days=7)
 LATENCIES = np.geomspace(0.05, 60_000, 85)
 """Edges of the bins of latency in milliseconds: each 18% above the one before."""
 
@@ -115,6 +116,20 @@ def window(store: Store, deployment: str, start: datetime, end: datetime) -> lis
     for segment in store.read(Segment, deployment=deployment, end__ge=start, start__lt=end, profile__ne=""):
         found += [hour for hour in _hours(store.blobs, segment.profile) if start <= hour.start < end]
     return found
+
+
+def partial(store: Store, deployment: str, release: str, whole: timedelta, until: datetime) -> str:
+    """Why a release's answers before `until` are no whole week yet (or window, where that is shorter); "" if they are.
+
+    Days of the week differ: a weekend alone looks like another world.
+    """
+    span = min(whole, WEEK)
+    hours = window(store, deployment, until - 2 * WEEK, until)
+    first = min((hour.start for hour in hours if hour.release == release), default=until)
+    if first <= until - span + DAY:
+        return ""
+    days = max((until - first) / DAY, 0)
+    return f"the release has answered for {days:.3g} days of {span / DAY:.3g}, and days of the week differ"
 
 
 @lru_cache(maxsize=1024)

@@ -16,7 +16,6 @@ from pydantic import BaseModel
 from modelyard.digest import digest
 from modelyard.spec.code import Codebase
 from modelyard.spec.load import Project
-from modelyard.spec.lock import environment
 from modelyard.spec.sql import normalise, read_sql
 from modelyard.spec.types import DataCheck, Dataset, FeatureView, Model, Source, Spec
 
@@ -79,7 +78,7 @@ class _Reader:
         self.directory = project.directory
         self.text = project.text
         self.code = Codebase(project.directory)
-        self.lock = environment(project.directory, project.spec.packages)
+        self.lock = project.environment()
         self._sources = {name: digest(_dump(item, _SOURCE)) for name, item in self.spec.sources.items()}
         self._tables: dict[str, Parts] = {}
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from modelyard.errors import Problem, SpecError
 from modelyard.spec import document, shapes, wording
 from modelyard.spec.document import Document
+from modelyard.spec.lock import Lock, environment
 from modelyard.spec.look import Look
 from modelyard.spec.rules import RULES, resolve_inputs
 from modelyard.spec.types import Spec
@@ -23,12 +24,20 @@ ROUNDS = 20
 
 @dataclass(frozen=True)
 class Project:
-    """A valid declaration and where it stands: `directory` holds the code, `data` is where relative URIs start."""
+    """A valid declaration and where it stands: `directory` holds the code, `data` is where relative URIs start.
+
+    `lock`: the environment that it is bound to; None: whatever is installed when somebody asks.
+    """
 
     directory: Path
     spec: Spec
     text: str
     data: Path
+    lock: Lock | None = None
+
+    def environment(self) -> Lock:
+        """The packages that releases are bound to."""
+        return self.lock or environment(self.directory, self.spec.packages)
 
 
 def load(project_dir: Path | str, env_vars: Mapping[str, str] | None = None, *, data: Path | None = None) -> Project:

@@ -41,6 +41,29 @@ _RESERVED = frozenset(
 _OTHERS = frozenset(
     {"over", "group", "join", "distinct", "qualify", "window", "limit", "sample", "tablesample", "pivot", "union"}
 )
+# Words of SQL by which people call columns.
+_COLUMNS = frozenset(
+    [
+        "at",
+        "check",
+        "column",
+        "columns",
+        "default",
+        "desc",
+        "end",
+        "full",
+        "group",
+        "left",
+        "limit",
+        "map",
+        "offset",
+        "order",
+        "right",
+        "table",
+        "to",
+        "window",
+    ]
+)
 _READERS = ("from", "join", "pivot", "unpivot")
 
 
@@ -129,7 +152,8 @@ def tables(sql: str) -> frozenset[str]:
     if parsed["error"]:
         if parsed["error_type"] == "not implemented":
             return _after_readers(sql)
-        raise InputError(f"this SQL cannot be read: {parsed['error_message']}{_line(sql, parsed)}")
+        what = f"this SQL cannot be read: {parsed['error_message']}{_line(sql, parsed)}"
+        raise InputError(what, hint=_quoted(sql, str(parsed.get("position", ""))))
     if len(parsed["statements"]) != 1:
         count = len(parsed["statements"])
         raise InputError(f"expected one query, not {count}", hint="Remove what comes after the `;`.")
@@ -165,6 +189,16 @@ def _connection() -> duckdb.DuckDBPyConnection:
 def _line(sql: str, parsed: dict[str, Any]) -> str:
     position = str(parsed.get("position", ""))
     return f" in line {sql[: int(position)].count(chr(10)) + 1}" if position.isdigit() else ""
+
+
+def _quoted(sql: str, position: str) -> str | None:
+    """Where a word that SQL keeps for itself may be meant as a column: how to write it."""
+    if not position.isdigit():
+        return None
+    before, here = sql[: int(position)].split(), re.match(r"\w+", sql[int(position) :])
+    near = [here[0] if here else "", re.sub(r"\W", "", before[-1]) if before else ""]
+    word = next((word for word in near if word.lower() in _COLUMNS), None)
+    return f'`{word}` is a word of SQL: if it is a column, write "{word}" in double quotes.' if word else None
 
 
 def _walk(node: Any, hidden: frozenset[str]) -> Iterator[str]:
