@@ -110,11 +110,10 @@ def test_nothing_stands_in_for_the_champion_and_what_it_refuses_is_refused(yard,
 
 
 @pytest.mark.parametrize(("fallback", "values"), [("baseline", [7.0, 7.0]), ({"value": 3}, [3.0, 3.0])])
-def test_the_fallback_answers_when_there_is_no_time_left(yard, row, fallback, values, monkeypatch):
+def test_the_fallback_answers_when_there_is_no_time_left(yard, row, fallback, values):
     yard.deploy(fallback=fallback)
     gateway = yard.gateway()
-    late = tuple(pipeline.late if step is pipeline.predict else step for step in pipeline.STEPS)
-    monkeypatch.setattr(pipeline, "STEPS", late)
+    gateway.steps = tuple(pipeline.late if step is pipeline.predict else step for step in pipeline.STEPS)
     answer = gateway.predict("late-api", rows=[row(), row()])
     assert answer.predictions == values
     assert {code for _, _, code in answer.warnings} == {"fallback"}

@@ -17,6 +17,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from modelyard.clock import RealClock
 from modelyard.serve import frames
 from modelyard.serve.frames import Entry, Many
 from modelyard.serve.moving import REMEMBER_SECONDS
@@ -24,6 +25,7 @@ from modelyard.store import Store
 
 MOST_REQUESTS = 100_000
 MOST_KEYS = 1_000_000
+SETTLED_SECONDS = 0.05
 
 
 class Seen(msgspec.Struct, gc=False):
@@ -49,6 +51,8 @@ class Ledger:
         self._requests: OrderedDict[str, Seen] = OrderedDict()
         self._keys: OrderedDict[str, None] = OrderedDict()
         self._read: dict[str, int] = {}
+        self._listed = 0
+        self._others: list[Path] = []
         self._lock = threading.RLock()
         self._working: dict[str, threading.Event] = {}
 
@@ -168,15 +172,30 @@ class Ledger:
 
     def _tail(self) -> None:
         """Read what other processes (or earlier ones) have written since the last look."""
+        self._list()
+        for path in self._others:
+            start = self._read.get(path.stem, 0)
+            if 0 <= start < _size(path):
+                self._read_segment(path, start)
+
+    def _list(self) -> None:
+        """Look which files there are, if there may be others than at the last look: there are hundreds, and this is asked
+        for every batch."""
+        try:
+            changed = self._place.stat().st_mtime_ns
+        except FileNotFoundError:
+            return
+        # Files made within a tick of the kernel's clock leave the same time behind.
+        if changed == self._listed and RealClock().now().timestamp() - changed / 1e9 > SETTLED_SECONDS:
+            return
+        self._listed = changed
         files = sorted(path for path in self._place.glob("*.*") if path.suffix in (".log", ".ids"))
         for path in files:
-            start = self._read.get(path.stem, 0)
             if path.suffix == ".ids" and path.stem not in self._read:
                 self._read_note(path)
-            elif path.suffix == ".log" and 0 <= start < _size(path):
-                self._read_segment(path, start)
         present = {path.stem for path in files}
         self._read = {segment: end for segment, end in self._read.items() if segment in present}
+        self._others = [path for path in files if path.suffix == ".log" and self._read.get(path.stem, 0) >= 0]
 
     def _read_segment(self, path: Path, start: int) -> None:
         try:
