@@ -178,7 +178,7 @@ def test_a_source_without_a_declared_freshness_is_late_by_what_is_usual():
             detail={"sources": newest}, at=end,
         )  # fmt: skip
 
-    learned = sources.usual(sources.ages(look_at(day, 0.5)) for day in range(10))
+    learned = sources.usual(sources.ages(look_at(day, 0.5)) for day in range(11))
     assert learned == {"sales": DAY / 2}
     assert sources.usual(sources.ages(look_at(day, 0.5)) for day in range(5)) == {}
     fresh, late = ({"sales": START - age * DAY} for age in (1.0, 2.0))
@@ -186,6 +186,17 @@ def test_a_source_without_a_declared_freshness_is_late_by_what_is_usual():
     assert sources.judge({"sales": None}, late, START, learned).level == "warn"
     assert sources.judge({"sales": DAY}, late, START, learned).level == "page"
     assert sources.judge({"sales": None}, {}, START, {}).level == "insufficient_data"
+
+
+def test_a_day_of_rest_each_week_is_usual_from_the_second_week_on_and_an_outage_never_is():
+    def ages(days: int, closed: int) -> list[dict[str, float]]:
+        return [{"sales": 3600.0 * (32 if day % 7 == closed else 8)} for day in range(days)]
+
+    for days in range(11, 60):
+        for closed in range(7):
+            assert sources.usual(ages(days, closed))["sales"] == timedelta(hours=32), (days, closed)
+    outage = [*[{"sales": 3600.0 * 8}] * 15, *({"sales": 3600.0 * hours} for hours in (32, 56, 80))]
+    assert sources.usual(outage)["sales"] == timedelta(hours=8)
 
 
 def test_a_trend_is_dated_and_a_gap_ends_the_series():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,8 +19,9 @@ Newest = Mapping[str, datetime | None]
 Arrived = Mapping[str, Mapping[datetime, int]]
 
 
-CADENCES, LOOKS = 3, 8
-"""Without a declared freshness: stale after three times the usual age at a look, learned from at least eight looks."""
+CADENCES, LOOKS, UNSETTLED, FEW = 3, 8, 3, 20
+"""Without a declared freshness: stale after three times the usual age at a look, learned from at least eight looks,
+never from the last three."""
 HISTORY = timedelta(days=90)
 
 
@@ -69,15 +71,17 @@ def ages(seen: Observation) -> dict[str, float]:
 
 
 def usual(looks: Iterable[Mapping[str, float]]) -> dict[str, timedelta]:
-    """Per source the largest age of its newest row that looks usually found (the 90th percentile), once there are
-    enough."""
+    """Per source the largest age of its newest row that looks usually found, once there are enough: of up to 20 looks
+    the largest (a business is closed on Sundays), of more the 90th percentile. The last looks are left out: what is
+    wrong now is not usual."""
     ages: dict[str, list[float]] = {}
     for each in looks:
         for name, age in each.items():
             ages.setdefault(name, []).append(age)
+    settled = {name: sorted(seconds[:-UNSETTLED]) for name, seconds in ages.items()}
     return {
-        name: timedelta(seconds=sorted(seconds)[int(0.9 * (len(seconds) - 1))])
-        for name, seconds in ages.items()
+        name: timedelta(seconds=seconds[-1 if len(seconds) <= FEW else math.ceil(0.9 * (len(seconds) - 1))])
+        for name, seconds in settled.items()
         if len(seconds) >= LOOKS
     }
 

@@ -71,7 +71,9 @@ class Packages(Declared):
 class TimeSql(Declared):
     """A time computed from other columns."""
 
-    sql: str = Field(description="a DuckDB expression, such as make_date(y, m, d)")
+    sql: str = Field(
+        description="a DuckDB expression, such as make_date(y, m, d); it is no column: SQL of datasets that needs it says it again"
+    )
 
 
 class KnownAt(Declared):
@@ -148,7 +150,10 @@ class Dataset(Declared):
         serialization_alias="from",
         description="inputs of `python`; those of `sql` are found in it",
     )
-    key: Columns = Field(default=(), description="the columns that identify a row, by which labels can be joined")
+    key: Columns = Field(
+        default=(),
+        description="the columns that identify a row, by which labels can be joined; never inputs, except under a second name",
+    )
     time: str | None = Field(default=None, description="the column with the row's time")
     timezone: str = Field(default="UTC", description="the zone of times that say none")
     known_at: tuple[KnownAt, ...] = Field(default=(), description="columns known later than the row's time")

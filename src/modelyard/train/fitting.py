@@ -6,6 +6,7 @@ will be served.
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -146,7 +147,7 @@ def fit_each(
 
     def failure(ended: Ended) -> UserCodeError:
         failed = _failure(ended.reason, job.error(directory), code.function, limits, said(directory))
-        failed.hint = failed.hint or _about_inputs(table, signature)
+        failed.hint = failed.hint or about_inputs(failed.message, table, signature)
         return failed
 
     with engine.running(
@@ -183,9 +184,15 @@ def answers(model: Model, table: pa.Table, function: str) -> np.ndarray:
         raise UserCodeError(says[:_TAIL], where=function, hint=hint) from error
 
 
-def _about_inputs(table: pa.Table, signature: Mapping[str, Any]) -> str | None:
-    """What many functions stumble over: inputs without any value."""
+def about_inputs(message: str, table: pa.Table, signature: Mapping[str, Any]) -> str | None:
+    """What many functions stumble over: a key that they take for an input, and inputs without any value."""
     names = [item["name"] for item in signature["inputs"]]
+    asked = re.search(r"KeyError: '([^']+)'", message)
+    if asked and asked[1] in table.column_names and asked[1] not in names:
+        return (
+            f"{asked[1]!r} is a column, but no input: key, time, target and `exclude` are none. To learn from it,"
+            f" give it a second name in the dataset's SQL: {asked[1]} AS the_{asked[1]}."
+        )
     empty = [name for name in names if table.column(name).null_count == len(table)]
     if not empty:
         return None
