@@ -3,11 +3,12 @@
 from datetime import timedelta
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from modelyard import train
 from modelyard.errors import UserCodeError
-from modelyard.models import target
+from modelyard.models import signature, target
 from modelyard.spec.types import Limits
 from modelyard.train.fitting import answers
 
@@ -137,6 +138,26 @@ def test_a_function_that_fails_says_what_and_where(fit, text, says):
     with pytest.raises(UserCodeError, match=says) as caught:
         fit(text)
     assert caught.value.where == "flightmodel:fit"
+
+
+def test_inputs_without_any_value_are_named_first(store, engine, table):
+    empty = table.append_column("temp", pa.nulls(200, pa.float64()))
+    described = signature.infer(empty, ["distance", "temp"], "late", "binary_classification")
+    code = Code(
+        "from sklearn.linear_model import LogisticRegression\ndef fit(X, y):\n    return LogisticRegression().fit(X, y)"
+    )
+    with (
+        pytest.raises(UserCodeError) as caught,
+        train.fit_each(
+            store, engine, table=empty, y=target.encode(empty, described), weights=None, rows={"all": np.arange(200)},
+            code=code, params={}, seed=7, limits=Limits(), signature=described, job_name="late-1",
+        ) as running,
+    ):  # fmt: skip
+        running.take("all")
+    assert caught.value.message == (
+        "no row has a value of the input 'temp', and the training function failed: ValueError: Input X contains NaN."
+    )
+    assert "Exclude it, or mend its source" in caught.value.hint
 
 
 def test_a_function_that_hangs_is_ended(fit):

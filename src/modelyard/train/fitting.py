@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # the child process imports this package and has no use for i
 
 CHILD, LOG = "modelyard.train.child", "log.txt"
 _TAIL = 2000
+_NAMED = 5
 
 
 class Code(Protocol):
@@ -148,7 +149,7 @@ def fit_each(
     def failure(ended: Ended) -> UserCodeError:
         failed = _failure(ended.reason, job.error(directory), code.function, limits, said(directory))
         failed.hint = failed.hint or about_inputs(failed.message, table, signature)
-        return failed
+        return _without_values(failed, table, signature)
 
     with engine.running(
         [sys.executable, "-P", "-m", CHILD, str(directory)],
@@ -185,7 +186,7 @@ def answers(model: Model, table: pa.Table, function: str) -> np.ndarray:
 
 
 def about_inputs(message: str, table: pa.Table, signature: Mapping[str, Any]) -> str | None:
-    """What many functions stumble over: a key that they take for an input, and inputs without any value."""
+    """What many functions stumble over: a key that they take for an input."""
     names = [item["name"] for item in signature["inputs"]]
     asked = re.search(r"KeyError: '([^']+)'", message)
     if asked and asked[1] in table.column_names and asked[1] not in names:
@@ -193,10 +194,23 @@ def about_inputs(message: str, table: pa.Table, signature: Mapping[str, Any]) ->
             f"{asked[1]!r} is a column, but no input: key, time, target and `exclude` are none. To learn from it,"
             f" give it a second name in the dataset's SQL: {asked[1]} AS the_{asked[1]}."
         )
+    return None
+
+
+def _without_values(failure: UserCodeError, table: pa.Table, signature: Mapping[str, Any]) -> UserCodeError:
+    """The failure, after the inputs without any value, which many functions cannot bear."""
+    names = [item["name"] for item in signature["inputs"]]
     empty = [name for name in names if table.column(name).null_count == len(table)]
     if not empty:
-        return None
-    return f"No row has a value of the input {', '.join(map(repr, empty[:5]))}: exclude it, or mend its source."
+        return failure
+    listed = ", ".join(map(repr, empty[:_NAMED])) + (f" and {len(empty) - _NAMED} more" if len(empty) > _NAMED else "")
+    many = "inputs" if len(empty) > 1 else "input"
+    return UserCodeError(
+        f"no row has a value of the {many} {listed}, and {failure.message.partition(chr(10))[0]}",
+        where=failure.where,
+        hint=failure.hint or "Exclude it, or mend its source; a function that is to bear it must fill it.",
+        log=failure.log,
+    )
 
 
 def _failure(reason: str, error: dict[str, Any] | None, function: str, limits: Limits, log: str) -> UserCodeError:
