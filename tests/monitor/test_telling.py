@@ -50,6 +50,14 @@ def parts(*seen):
     return [(first.kind, [each.kind for each in with_it]) for first, with_it in led(group(seen))]
 
 
+def test_what_a_stream_has_nearly_shown_before_must_show_in_two_of_three_windows():
+    page = Seen("drift", "page", "too much", varies=True)
+    (held,) = persistent([page], {"drift": ["page", "page"]})
+    assert held.level == "warn" and "2 of 3 windows" in held.says
+    (told,) = persistent([page], {"drift": ["ok", "ok"]}, {"drift"})
+    assert told.level == "page"
+
+
 def test_one_cause_is_one_message_and_software_has_its_own():
     missing, drift = Seen("missing", "page", "gone"), Seen("drift", "warn", "moved")
     quality, slow = Seen("quality", "page", "low"), Seen("software", "warn", "slow")

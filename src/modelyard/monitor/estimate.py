@@ -19,7 +19,7 @@ from modelyard.store import Store
 NOTE = "estimated from the answers alone: it sees other inputs, and is blind to a world that changed behind them"
 ROWS = 5_000
 USUAL = 3.0
-"""Without bounds: worse than at release by so many standard errors (and 2% of it) is told."""
+"""Without bounds: worse than at release by so many standard errors of a window (and 2% of it) is told."""
 
 
 def look(store: Store, monitor: Monitor, release: Release | None, now: datetime) -> list[Seen]:
@@ -65,6 +65,8 @@ def judge(
         level = "warn" if below or above else "ok"
     elif usual is not None and error is not None:
         worse = usual - value if metrics.better(metric) == "higher" else value - usual
+        # The error at release is that of its own rows; of so many, which err together, it is larger.
+        error *= float(np.sqrt(max(known.rows * known.effect / rows.sum(), 1.0)))
         level = "warn" if worse > max(USUAL * error, 0.02 * abs(usual)) else "ok"
     says = f"{metric} is about {value:.4g} (95%: {low:.4g} to {high:.4g}) on {int(rows.sum())} answers without labels"
     told = f"; at release it was {usual:.4g}" if usual is not None else ""

@@ -1,13 +1,14 @@
 """From what was seen to what is told: a page must persist, and one cause is one message.
 
 False pages are bounded three ways. The declared budget is shared by the monitors of a deployment. A page of a kind whose
-test has no run length of its own must show in 2 of the last 3 looks, unless it is severe; until then it warns. And all
-that alarms in one look is one message about its first cause: what lies upstream of what.
+test has no run length of its own must show in 2 of the last 3 looks, unless it is severe; until then it warns. Where the
+stream itself has shown nearly as much before, looks at one window say the same thing twice: then it must show in 2 of the
+last 3 windows. And all that alarms in one look is one message about its first cause: what lies upstream of what.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from modelyard.monitor.seen import Seen
@@ -40,20 +41,28 @@ def shared(spec: Spec, monitor: Monitor) -> Monitor:
     return monitor.model_copy(update={"drift": drift})
 
 
-def persistent(seen: Sequence[Seen], before: Mapping[str, Sequence[Level]]) -> list[Seen]:
+def persistent(
+    seen: Sequence[Seen], before: Mapping[str, Sequence[Level]], windows: Collection[str] = frozenset()
+) -> list[Seen]:
     """Pages that show for the first time become warnings. `before`: the raw levels of each kind in the last looks, newest
-    last; the raw level is kept in the detail."""
-    return [_tempered(each, before.get(each.kind, ())) for each in seen]
+    last (the raw level is kept in the detail); `windows`: the kinds that paged in one of the two windows before this."""
+    return [_tempered(each, before.get(each.kind, ()), each.kind in windows) for each in seen]
 
 
-def _tempered(seen: Seen, before: Sequence[Level]) -> Seen:
+def waits(seen: Seen) -> bool:
+    """Whether it must show again before it pages."""
+    return seen.level == "page" and not seen.severe and seen.kind not in SURE
+
+
+def _tempered(seen: Seen, before: Sequence[Level], earlier: bool) -> Seen:
     found = replace(seen, detail={**seen.detail, "raw": seen.level})
-    if seen.level != "page" or seen.severe or seen.kind in SURE:
+    if not waits(seen):
         return found
-    shown = 1 + sum(level == "page" for level in before[-(OF - 1) :])
-    if shown >= PERSISTENT:
+    shown = earlier if seen.varies else sum(level == "page" for level in before[-(OF - 1) :]) >= PERSISTENT - 1
+    if shown:
         return found
-    says = f"{seen.says.rstrip('.')}. It warns until {PERSISTENT} of {OF} looks show it."
+    what = "windows" if seen.varies else "looks"
+    says = f"{seen.says.rstrip('.')}. It warns until {PERSISTENT} of {OF} {what} show it."
     return replace(found, level="warn", says=says)
 
 

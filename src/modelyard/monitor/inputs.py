@@ -11,6 +11,7 @@ from modelyard.monitor.seen import Seen, unknown
 from modelyard.records import Release
 from modelyard.spec.types import Monitor
 from modelyard.stats import ColumnResult, Profile, Verdict, compare, severity
+from modelyard.stats.checks import SHARE_PAGE
 from modelyard.store import Store
 
 KINDS: dict[str, tuple[str, ...]] = {
@@ -23,6 +24,7 @@ KINDS: dict[str, tuple[str, ...]] = {
 """The kinds of observation, and the kinds of finding that each is made of: every one has another cure."""
 SHOWN = 5
 SEVERE, HALF = 4, 0.5
+"""Four times the page's effect, or half of the rows, is so much that a second look is not waited for."""
 IDLE = 0.005
 """A column that makes up less of what the model leans on is idle: what befalls it counts a level less."""
 LESS: dict[Verdict, Verdict] = {"page": "warn", "warn": "info"}
@@ -176,14 +178,19 @@ def _seen(
     }
     if kind == "drift":
         detail |= {"psi": {result.column: round(result.psi, 4) for result in results if result.psi is not None}, **more}
-    severe = any(_severe(result, page) for result in alarming)
-    return Seen(kind, worst, _says(kind, alarming, moved, len(results)), detail, severe)
+    severe = any(_beyond(result, SEVERE * page, HALF, 2) for result in alarming)
+    varies = not any(_beyond(result, page, SHARE_PAGE, SEVERE) for result in alarming)
+    return Seen(kind, worst, _says(kind, alarming, moved, len(results)), detail, severe, varies)
 
 
-def _severe(result: ColumnResult, page: float) -> bool:
-    """So much that a second look is not waited for: four times the page's effect, or half of the rows."""
-    effects = {name: size for name, size in result.effects.items() if name != "shift"}
-    return (result.psi or 0.0) >= SEVERE * page or max(effects.values(), default=0.0) >= HALF
+def _beyond(result: ColumnResult, psi: float, share: float, times: float) -> bool:
+    """Whether an effect is as large as that, and so many times (a PSI: four times) as large as is usual."""
+    for name, size in result.effects.items():
+        usual = result.usual.get(name, 0.0)
+        least = max(psi, SEVERE * usual) if name.endswith("shift") else max(share, times * usual)
+        if size >= least:
+            return True
+    return False
 
 
 def _level(kind: str, result: ColumnResult, leaning: Mapping[str, float] | None) -> Verdict:

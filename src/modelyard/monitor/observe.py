@@ -20,7 +20,7 @@ from modelyard.monitor import (
     software,
     sources,
 )
-from modelyard.monitor.grouping import group, persistent, shared
+from modelyard.monitor.grouping import OF, group, persistent, shared, waits
 from modelyard.monitor.seen import Seen
 from modelyard.monitor.sources import Arrived, Newest
 from modelyard.records import Level, Observation, Release
@@ -74,7 +74,8 @@ def observe(
         *sources.look(store, spec, name, monitor, now, source_times, arrived),
     ]
     before = _before(store, name)
-    seen = group(persistent(seen, {kind: [each.raw for each in levels] for kind, levels in before.items()}))
+    raw = {kind: [each.raw for each in levels] for kind, levels in before.items()}
+    seen = group(persistent(seen, raw, _windows(store, name, monitor, seen, now)))
     return _record(store, spec, name, monitor, release, seen, before, now=now, actor=actor, fence=fence)
 
 
@@ -152,6 +153,18 @@ def _before(store: Store, name: str) -> dict[str, list[Past]]:
         if each.end in looks:
             found.setdefault(each.kind, []).append(Past(each.level, each.detail.get("raw", each.level)))
     return found
+
+
+def _windows(store: Store, name: str, monitor: Monitor, seen: list[Seen], now: datetime) -> set[str]:
+    """Of the kinds that must show in another window: those that paged in one of the two before this one."""
+    since, until = now - (OF - 1) * monitor.window, now - monitor.window
+    return {
+        each.kind
+        for each in seen
+        if waits(each) and each.varies
+        for past in store.read(Observation, monitor=name, kind=each.kind, end__ge=since, end__le=until)
+        if past.detail.get("raw") == "page"
+    }
 
 
 def _worst(before: list[Past]) -> int:

@@ -10,13 +10,15 @@ from modelyard.records import Level
 
 @dataclass(frozen=True)
 class Seen:
-    """One kind of thing seen in a window. `severe`: so much that nobody waits until it shows again."""
+    """One kind of thing seen in a window. `severe`: so much that nobody waits until it shows again; `varies`: of its kind
+    but little more than this stream has shown before, so that it must show in another window."""
 
     kind: str
     level: Level
     says: str
     detail: dict[str, Any] = field(default_factory=dict)
     severe: bool = False
+    varies: bool = False
 
 
 def unknown(kind: str, why: str, **detail: Any) -> Seen:

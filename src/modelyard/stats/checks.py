@@ -115,7 +115,14 @@ def _missing(reference: Tally, window: Tally, usual: Natural, limits: Limits) ->
     p_value = proportions((reference.nulls, reference.rows), (window.nulls, window.rows))
     limit = usual.limit("missing", limits.alpha)
     return Finding(
-        "missing", "missing", abs(after - before), p_value, _share_level(abs(after - before), limit), before, after
+        "missing",
+        "missing",
+        abs(after - before),
+        p_value,
+        _share_level(abs(after - before), limit),
+        before,
+        after,
+        limit,
     )
 
 

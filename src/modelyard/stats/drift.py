@@ -28,7 +28,8 @@ HOPELESS = 30
 
 @dataclass(frozen=True)
 class ColumnResult:
-    """What was found of one column (or "(rows)": whole rows). `levels` gives each kind's own. `says` is one sentence
+    """What was found of one column (or "(rows)": whole rows). `levels` gives each kind's own, `usual`
+    how large each effect usually is. `says` is one sentence
     for a person.
 
     `psi` is the debiased effect size on the distribution, `p_value` the smallest of the column's tests (before
@@ -47,6 +48,7 @@ class ColumnResult:
     says: str
     effects: dict[str, float]
     levels: dict[str, Verdict] = field(default_factory=dict)
+    usual: dict[str, float] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """The shape of `yard drift` (DESIGN section 9)."""
@@ -150,13 +152,14 @@ def _result(
         level = max(level, cause.least, key=severity)
         kinds, levels[cause.kind] = (cause.kind, *kinds), level
     effects = {finding.name: finding.effect for finding in findings}
+    usual = {finding.name: finding.usual for finding in findings}
     psi = max((effect for name, effect in effects.items() if name.endswith("shift")), default=None)
     p_value = min((finding.p_value for finding in findings), default=None)
     if few and not kinds:
         says = f"{name}: {rows[0]} rows in the reference and {rows[1]} in the window; {floor} on both sides are needed."
         return ColumnResult(name, "insufficient_data", (), psi, p_value, before, after, says, effects)
     says = sentence(name, reference, current.tally, alarms, psi, cause)
-    return ColumnResult(name, level, kinds, psi, p_value, before, after, says, effects, levels)
+    return ColumnResult(name, level, kinds, psi, p_value, before, after, says, effects, levels, usual)
 
 
 def _new_column(name: str, kind: str) -> ColumnResult:

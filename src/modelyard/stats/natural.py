@@ -28,7 +28,8 @@ from modelyard.stats.tally import Tally, merge, minus
 FEWEST = 4
 BEYOND = 1.25
 TURNOVER = 0.02
-FEWEST_ROWS = 50
+FEWEST_ROWS = 150
+"""A window of fewer rows tells nothing: its quantile bins expect under five each, and are thrown together."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,15 @@ class Natural:
     def beside(self, other: Natural) -> Natural:
         """What is usual when both are: the wider limit of each distance known here."""
         return Natural({name: spreads + other.spreads.get(name, ()) for name, spreads in self.spreads.items()})
+
+    def widened(self, factor: float) -> Natural:
+        """What is usual when all distances are so many times as large."""
+        return Natural(
+            {
+                name: tuple(Spread(s.count, *(factor * value for value in (s.mean, s.sd, s.most))) for s in spreads)
+                for name, spreads in self.spreads.items()
+            }
+        )
 
     def __bool__(self) -> bool:
         return bool(self.spreads)

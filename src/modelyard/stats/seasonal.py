@@ -132,13 +132,15 @@ def _scaled(layout: Layout, share: float) -> Layout:
 
 def usual(profile: Profile, weeks: Sequence[Profile], span: float) -> Profile:
     """A reference of the same hours, with what is usual for windows of `span` seconds: how whole weeks vary (the season
-    of the year, the weather), and how the same hours of these `weeks` lay about each other. Without enough of them what
-    is usual stays what the reference itself knows."""
+    of the year, the weather), and how the same hours of these `weeks` lay about each other. Without enough of these, part
+    of a week is taken to vary as much more than whole ones as if its days were independent."""
     columns = {}
     for name, column in profile.columns.items():
         own = natural.of_same(column.layout, [week.columns[name].tally for week in weeks if name in week.columns])
+        weekly = natural.nearest(column.natural, WEEK)
         if own:
-            weekly = natural.nearest(column.natural, WEEK)
-            column = replace(column, natural={round(span): weekly.beside(own) if weekly else own})
-        columns[name] = column
+            found = weekly.beside(own) if weekly else own
+        else:
+            found = weekly.widened(float(np.sqrt(max(WEEK / span, 1.0))))
+        columns[name] = replace(column, natural={round(span): found} if found else {})
     return replace(profile, columns=columns)
