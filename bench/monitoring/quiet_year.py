@@ -50,8 +50,8 @@ class Case:
 
 def null(rng: np.random.Generator, days: int) -> pd.DataFrame:
     """150 rows a day, fewer at night and a third at weekends; twelve inputs, and a chance that five of them tell."""
-    hours = pd.date_range(START, periods=days * 24, freq="h")
-    busy = np.where(hours.dayofweek < 5, 1.0, 0.35) * np.where((hours.hour > 7) & (hours.hour < 22), 1.6, 0.4)
+    hours = pd.date_range(START.replace(tzinfo=None), periods=days * 24, freq="h")
+    busy = np.where(hours.day_of_week < 5, 1.0, 0.35) * np.where((hours.hour > 7) & (hours.hour < 22), 1.6, 0.4)
     at = np.repeat(hours, rng.poisson(busy * 150 / 24 / 0.95))
     n = len(at)
     frame = pd.DataFrame({"time": at + pd.to_timedelta(np.sort(rng.integers(0, 3600, n)), unit="s")})
@@ -64,7 +64,7 @@ def null(rng: np.random.Generator, days: int) -> pd.DataFrame:
     frame["coin"] = rng.random(n) < 0.3
     frame["kind"] = rng.choice([f"k{i}" for i in range(8)], n)
     frame["customer"] = rng.choice([f"c{i}" for i in range(400)], n)
-    frame["hour"], frame["weekday"] = frame["time"].dt.hour, frame["time"].dt.dayofweek
+    frame["hour"], frame["weekday"] = frame["time"].dt.hour, frame["time"].dt.day_of_week
     score = frame["normal_0"] + 0.5 * frame["normal_1"] + 0.3 * (frame["count"] - 3) + (frame["kind"] == "k1") - 0.5
     frame["y"] = (rng.random(n) < 1 / (1 + np.exp(-score))).astype(int)
     return frame
@@ -78,7 +78,7 @@ def weather() -> pd.DataFrame:
     frame = pd.read_csv(Path(spec.origin).parent / "data" / "weather.csv")
     frame["time"] = pd.to_datetime(frame["time_hour"], utc=True).dt.tz_localize(None)
     frame["y"] = (frame["precip"] > 0).astype(int)
-    frame["weekday"] = frame["time"].dt.dayofweek
+    frame["weekday"] = frame["time"].dt.day_of_week
     names = ["origin", "temp", "dewp", "humid", "wind_dir", "wind_speed", "pressure", "visib", "hour", "weekday"]
     return frame[["time", "y", *names]].sort_values("time", kind="stable", ignore_index=True)
 
@@ -89,7 +89,7 @@ def retail() -> pd.DataFrame:
     number = pd.factorize(frame["InvoiceNo"])[0]
     frame = frame[(number % 4 == 0) & (frame["Quantity"] > 0)].copy()
     frame["time"], frame["y"] = frame["InvoiceDate"], (frame["Quantity"] > 10).astype(int)
-    frame["hour"], frame["weekday"] = frame["time"].dt.hour, frame["time"].dt.dayofweek
+    frame["hour"], frame["weekday"] = frame["time"].dt.hour, frame["time"].dt.day_of_week
     frame["words"] = frame["Description"].fillna("").str.split().str.len()
     frame["known"] = frame["CustomerID"].notna()
     frame = frame.rename(columns={"UnitPrice": "price", "Country": "country", "StockCode": "item"})
@@ -134,7 +134,7 @@ def shuffled(name: str, frame: pd.DataFrame, seed: int) -> Case:
     """Whole weeks in random order: the first half is learnt from, the second watched."""
     rng = np.random.default_rng(seed)
     first = frame["time"].iloc[0].normalize()
-    first += (7 - pd.Timedelta(first.dayofweek, "D").days) % 7 * DAY
+    first += (7 - pd.Timedelta(first.day_of_week, "D").days) % 7 * DAY
     week = ((frame["time"] - first) // WEEK).to_numpy()
     whole = np.arange(week.min() if first <= frame["time"].iloc[0] else 0, week.max())
     order = rng.permutation(whole)

@@ -138,6 +138,17 @@ def test_priority_and_kind_must_both_hold(store: Store, web: Any, asks: dict[str
     assert len(web.got) == told and len(world.alerts) == 1
 
 
+def test_a_model_with_a_charter_of_its_own_has_its_own_priority(store: Store, web: Any) -> None:
+    known = spec_of(web.url)
+    late = {"task": "regression", "data": "d", "target": "y", "train": "m:f", "charter": {"priority": "P1"}}
+    spec = Spec.model_validate({**known.model_dump(by_alias=True, exclude_unset=True), "models": {"late": late}})
+    world = World(store, spec)
+    world.look("page")
+    world.turn()
+    assert [alert.priority for alert in store.read(Alert)] == ["P1"]
+    assert spec.agreement("another").priority == spec.agreement("").priority == "P2"
+
+
 def test_a_failed_delivery_is_tried_again_later_under_the_same_key(world: World, web: Any) -> None:
     web.status = 503
     world.look("page")

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from modelyard import monitor
-from modelyard.errors import NotFound
+from modelyard.errors import InputError, NotFound
 from modelyard.monitor import quality, segments
 from modelyard.records import Audit, Observation, Segment
 from modelyard.spec.types import Quality
@@ -140,6 +140,25 @@ def test_show_gives_the_newest_first(world, declared):
     ends = [seen["end"] for seen in shown["observations"]]
     assert ends == sorted(ends, reverse=True)
     assert len(ends) == len(world.store.read(Observation))
+
+
+def test_any_stretch_of_time_is_judged_from_profiles_alone(world, declared, monkeypatch):
+    spec = declared()
+    for day in range(20):
+        world.serve(day, shift=0.0 if day < 10 else 3.0, labels=False)
+    monitor.profile_segments(world.store, "api")
+    monkeypatch.setattr(segments, "_rows", None)
+    health = spec.monitors["health"]
+    early = monitor.between(world.store, "health", health, START, START + DAY * 10)
+    late = monitor.between(world.store, "health", health, START + DAY * 10, START + DAY * 20)
+    assert (early["rows"], late["rows"]) == (1500, 1500)
+    assert early["releases"][0]["levels"]["drift"] == "ok"
+    assert late["releases"][0]["levels"]["drift"] == "page"
+    assert [each["column"] for each in late["releases"][0]["columns"]] == ["distance"]
+    nothing = monitor.between(world.store, "health", health, START - DAY, START)
+    assert (nothing["rows"], nothing["releases"]) == (0, [])
+    with pytest.raises(InputError, match="before it begins"):
+        monitor.between(world.store, "health", health, START, START)
 
 
 def test_an_unknown_monitor_is_named(world, declared):

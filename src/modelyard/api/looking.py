@@ -7,9 +7,9 @@ from typing import Any
 
 from modelyard import monitor, release, triggers
 from modelyard.api.alerting import standing
-from modelyard.api.context import Context
+from modelyard.api.context import Context, parse_time
 from modelyard.api.declaring import existing
-from modelyard.errors import NotFound
+from modelyard.errors import InputError, NotFound
 from modelyard.loop.ground import latest_declaration
 from modelyard.records import Alias, Audit, Deployment, Release, Request, Verdict
 from modelyard.spec import Project
@@ -118,14 +118,29 @@ def release_diff(context: Context, a: str, b: str) -> Json:
     return release.diff(release.find(store, a), release.find(store, b))
 
 
-def monitor_show(context: Context, name: str | None = None) -> Json:
-    """What monitors saw, newest first."""
+def monitor_show(
+    context: Context, name: str | None = None, *, start: str | None = None, end: str | None = None
+) -> Json:
+    """What monitors saw, newest first; with `start` (and `end`, default now) what was answered between them, judged now."""
     project, store = context.known()
     known = triggers.watchers(project.spec)
     if name and name not in known:
         raise NotFound(f"no monitor is called {name!r}", hint=f"There are: {', '.join(known)}.")
     names = [name] if name else known
-    return {"monitors": [monitor.show(store, each) for each in names]}
+    shown = [monitor.show(store, each) for each in names]
+    if start is None and end is None:
+        return {"monitors": shown}
+    low, high = parse_time(start), parse_time(end) or context.clock.now()
+    if low is None:
+        raise InputError("it is not said where the time begins", hint="Give --from besides --to.")
+    watched = project.spec.monitors
+    return {
+        "monitors": [
+            each | {"between": monitor.between(store, each["monitor"], watched[each["monitor"]], low, high)}
+            for each in shown
+            if each["monitor"] in watched
+        ]
+    }
 
 
 def trigger_explain(context: Context, name: str | None = None) -> Json:

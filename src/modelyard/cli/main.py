@@ -348,10 +348,12 @@ def monitor_run(said: Words) -> None:
 @monitor.command("show")
 @click.argument("name", required=False)
 @click.option("--html", type=click.Path(path_type=Path), help="Write the pictures: a self-contained page.")
+@click.option("--from", "start", metavar="TIME", help="Judge what was answered from here on.")
+@click.option("--to", "end", metavar="TIME", help="Up to here [now].")
 @words
-def monitor_show(said: Words, name: str | None, html: Path | None) -> None:
+def monitor_show(said: Words, name: str | None, html: Path | None, start: str | None, end: str | None) -> None:
     """What monitors saw, newest first, and what alarms now; read from profiles and records, never from rows."""
-    result = said.door().monitor_show(name=name)
+    result = said.door().monitor_show(name=name, start=start, end=end)
     if html is not None:
         from modelyard.ui.watch import render
 

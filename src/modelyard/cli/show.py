@@ -241,6 +241,9 @@ def monitors(value: Json, html: Path | None = None) -> None:
     """What alarms now, and the newest observations."""
     for item in value["monitors"]:
         click.echo(item["monitor"])
+        if "between" in item:
+            _between(item["between"])
+            continue
         if not item["observations"]:
             click.echo("  nothing observed yet")
         for alarm in item["alarms"]:
@@ -251,6 +254,18 @@ def monitors(value: Json, html: Path | None = None) -> None:
             click.echo(f"  {seen['end'][:16]}  {seen['level']:<18} {seen['kind']:<10} {seen['says']}")
     if html is not None:
         click.echo(f"pictures: {html}")
+
+
+def _between(value: Json) -> None:
+    """What was answered in a stretch of time, by release."""
+    slow = f", 95% of the requests within {value['latency_p95']:.3g} ms" if value["latency_p95"] is not None else ""
+    click.echo(
+        f"  {value['start'][:16]} to {value['end'][:16]}: {value['rows']} rows, {value['errors']} without answer{slow}"
+    )
+    for each in value["releases"]:
+        click.echo(f"  {each['release']}: {each['rows']} rows")
+        for kind, level in each["levels"].items():
+            click.echo(f"    {level:<18} {kind:<10} {each['says'][kind]}")
 
 
 def simulated(value: Json, report: Path | None) -> None:

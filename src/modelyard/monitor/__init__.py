@@ -6,12 +6,13 @@ from modelyard.monitor.observe import observe
 from modelyard.monitor.policy import uses
 from modelyard.monitor.sample import sample
 from modelyard.monitor.segments import profile_segments
-from modelyard.monitor.show import show
+from modelyard.monitor.show import between, show
 from modelyard.monitor.slo import standing, watch
 
 __all__ = [
     "Moved",
     "against_champion",
+    "between",
     "by_period",
     "effects",
     "observe",

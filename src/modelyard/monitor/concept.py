@@ -216,6 +216,8 @@ def began(looks: Iterable[Mapping[str, np.ndarray]], known: Performance) -> tupl
     return names[change.at - 1], change
 
 
+# Rows of one week err together in ways that few weeks of unseen rows do not show (a group of guests that cancels): what
+# is judged by week must show in another week. What changed for good has alarmed as concept drift by then.
 # ---- calibration -----------------------------------------------------------------------------------------------------
 
 
@@ -245,7 +247,7 @@ def _calibration(monitor: Monitor, release: Release, known: Performance, whole: 
         says = f"probabilities are the frequencies that they were ({thought:.3f} was expected, {said:.3f} came)"
     else:
         says += "; ranks may still hold: calibrate the answers again, or retrain"
-    return Seen("calibration", level, says, detail)
+    return Seen("calibration", level, says, detail, varies=True)
 
 
 # ---- slices ----------------------------------------------------------------------------------------------------------
@@ -313,7 +315,7 @@ def _slices(store: Store, monitor: Monitor, release: Release, known: Performance
     times = bad[0].rise / monitor.slices.tolerance
     level: Level = "page" if times >= GRAVE else "warn" if times >= GRAVE / 2 else "info"
     told = ", ".join(f"{each.column} = {each.value} ({each.rise:+.3f} on {each.rows} rows)" for each in bad[:5])
-    return Seen("slices", level, f"the mean loss rose more than elsewhere in {told}", detail)
+    return Seen("slices", level, f"the mean loss rose more than elsewhere in {told}", detail, varies=True)
 
 
 def _rise(known: Performance, whole: Sums) -> float:

@@ -33,8 +33,12 @@ ALMOST = 1.1
 """A window this factor short of a known width still counts as one: its first or last hours may lack traffic."""
 
 
-def look(store: Store, name: str, monitor: Monitor, release: Release | None, now: datetime) -> list[Seen]:
-    """Drift, missing, schema and duplicates in the window that ends now; kinds that are not declared are left out."""
+def look(
+    store: Store, name: str, monitor: Monitor, release: Release | None, now: datetime, *, exactly: bool = False
+) -> list[Seen]:
+    """Drift, missing, schema and duplicates in the window that ends now; kinds that are not declared are left out.
+
+    `exactly`: judge all that the release answered in the window, not just the part of it that is fair."""
     kinds = [kind for kind in KINDS if _declared(monitor, kind)]
     if not kinds:
         return []
@@ -42,7 +46,10 @@ def look(store: Store, name: str, monitor: Monitor, release: Release | None, now
     if release is None or known is None:
         why = "no release serves yet" if release is None else "the release has no profile of its training rows"
         return [unknown(kind, why) for kind in kinds]
-    found = _in_whole_weeks(store, monitor, release, now)
+    if exactly:
+        found = segments.stretches(store, monitor.deployment, release, now - monitor.window, now)
+    else:
+        found = _in_whole_weeks(store, monitor, release, now)
     window = Profile.merge([each.profile for each in found])
     if window.rows < monitor.min_rows:
         of = f"{release.model}@{release.number}"

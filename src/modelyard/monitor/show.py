@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from modelyard.monitor import reference, segments
+from modelyard.errors import InputError
+from modelyard.monitor import inputs, reference, segments, served
 from modelyard.records import Observation
+from modelyard.spec.types import Monitor
 from modelyard.stats import Profile, severity
 from modelyard.stats.picture import picture
 from modelyard.store import Store
@@ -20,6 +23,38 @@ _INNER = ("sums", "detector")
 """What an observation keeps for the next look, and tells nobody."""
 
 Json = dict[str, Any]
+
+
+def between(store: Store, name: str, monitor: Monitor, start: datetime, end: datetime) -> Json:
+    """What was answered from `start` to `end`, judged now from stored profiles alone: `{"start", "end", "rows", "errors",
+    "latency_p95", "releases": [{"release", "rows", "levels", "says", "columns"}]}`, the release with most rows first."""
+    if end <= start:
+        raise InputError("the time ends before it begins", hint="Write --from before --to.")
+    hours = served.window(store, monitor.deployment, start, end)
+    rows = Counter[str]()
+    for hour in hours:
+        rows[hour.release] += hour.rows
+    asked = monitor.model_copy(update={"window": end - start})
+    return {
+        "start": start.isoformat(),
+        "end": end.isoformat(),
+        "rows": rows.total(),
+        "errors": sum(hour.errors for hour in hours),
+        "latency_p95": served.latency(hours, 0.95),
+        "releases": [_of_release(store, name, asked, digest, n, end) for digest, n in rows.most_common()],
+    }
+
+
+def _of_release(store: Store, name: str, monitor: Monitor, digest: str, rows: int, end: datetime) -> Json:
+    release = reference.by_digest(store, digest)
+    seen = inputs.look(store, name, monitor, release, end, exactly=True) if release is not None else []
+    return {
+        "release": f"{release.model}@{release.number}" if release else digest,
+        "rows": rows,
+        "levels": {each.kind: each.level for each in seen},
+        "says": {each.kind: each.says for each in seen},
+        "columns": list({c["column"]: c for each in seen for c in each.detail.get("columns", ())}.values()),
+    }
 
 
 def show(store: Store, name: str, *, limit: int = LIMIT) -> Json:

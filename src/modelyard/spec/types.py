@@ -311,6 +311,7 @@ class Model(Declared):
     baseline: Baseline = Field(default=Baseline(), description="the heuristic it is compared with")
     checks: tuple[ModelCheck, ...] = Field(default=(), description="what it must pass to be released")
     approval: ApprovalRule | None = Field(default=None, description="who must approve; default: nobody")
+    charter: Charter | None = Field(default=None, description="the agreement about this model; default: the project's")
     was: str | None = Field(default=None, description="its former name, whose history goes on")
 
 
@@ -537,3 +538,8 @@ class Spec(Declared):
     costs: Costs = Field(default=Costs(), description="prices, for the return on each model")
     alerts: dict[LooseName, Channel] = Field(default_factory=dict, description="who is told when something is wrong")
     simulate: Simulate = Field(default=Simulate(), description="how simulations play people")
+
+    def agreement(self, model: str) -> Charter:
+        """The charter of a model: its own, else the project's."""
+        own = self.models[model].charter if model in self.models else None
+        return own or self.charter

@@ -10,7 +10,7 @@ KEYS: dict[str, frozenset[str]] = {
     "sources.*": frozenset({"table", "stream"}),
     "datasets.*": frozenset({"engine"}),
     "features.*": frozenset({"engine", "online", "python"}),
-    "models.*": frozenset({"tune", "artifact", "signature", "members", "charter", "engine", "slo", "only"}),
+    "models.*": frozenset({"tune", "artifact", "signature", "members", "engine", "slo", "only"}),
     "deployments.*": frozenset({"only", "input", "every", "online", "members", "engine", "was"}),
     "deployments.*.log": frozenset({"retention"}),
     "monitors.*": frozenset({"slo", "only", "kpis"}),

@@ -95,7 +95,7 @@ def _open(tx: Transaction, spec: Spec, seen: Seen, stand: Stand, now: datetime) 
             subject=seen.subject,
             model=seen.model,
             level=stand.level,
-            priority=spec.charter.priority,
+            priority=spec.agreement(seen.model).priority,
             says=stand.says,
             watched=stand.watched or {},
             at=seen.at,

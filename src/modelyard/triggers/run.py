@@ -258,7 +258,7 @@ def _told(name: str, trigger: Trigger, says: str, now: datetime, level: Literal[
 
 def _about(spec: Spec, name: str, trigger: Trigger) -> dict[str, Any]:
     about = {"kind": "trigger", "subject": f"trigger.{name}", "model": trigger.model}
-    return {"event": "fired", **about, "priority": spec.charter.priority, "project": spec.project}
+    return {"event": "fired", **about, "priority": spec.agreement(trigger.model).priority, "project": spec.project}
 
 
 def deployments(spec: Spec, trigger: Trigger) -> list[str]:
