@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import resource
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -20,6 +21,8 @@ import pyarrow.parquet as pq
 from modelyard.stats import compare_frames
 
 HERE = Path(__file__).parent
+PROCESSOR, MEMORY = 600, 8 << 30
+"""A peer is ended after ten minutes of processor, or at 8 GB."""
 DRIFT = ("evidently", "nannyml", "whylogs", "alibi-detect")
 
 
@@ -52,12 +55,22 @@ def asked(peer: str, interpreter: Path, reference: pa.Table, windows: Iterable[p
             pq.write_table(window, paths[-1])
         script = HERE / "peers" / f"{peer.replace('-', '_')}_.py"
         command = [interpreter, "-W", "ignore", script, place / "reference.parquet", *paths]
-        done = subprocess.run(command, capture_output=True, text=True)
+        done = subprocess.run(command, capture_output=True, text=True, preexec_fn=_limited)
     lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     if len(lines) != len(paths):
         why = (done.stderr.strip().splitlines() or ["no answer"])[-1]
+        if done.returncode in (-signal.SIGXCPU, -signal.SIGKILL):
+            why = f"ended after {PROCESSOR // 60} minutes of processor"
+        elif "MemoryError" in done.stderr or done.returncode == -signal.SIGABRT:
+            why = f"ended at {MEMORY >> 30} GB"
         lines += [{"error": why}] * (len(paths) - len(lines))
     return [Seen(frozenset(line.get("alarms", ())), line.get("error", "")) for line in lines]
+
+
+def _limited() -> None:
+    """What a peer may use for one question."""
+    resource.setrlimit(resource.RLIMIT_CPU, (PROCESSOR, PROCESSOR + 5))
+    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
 
 
 def by_tool(

@@ -1,5 +1,8 @@
 """Joint drift: columns that look unchanged one by one and have changed together, by a domain classifier, once a window.
 
+A column that tells the time, or whose values come and go, is left out: a month tells one window from all others, and
+that is no drift. Part of a week is compared with the same hours of the week.
+
 Weeks of a real stream can always be told from the rest of it by somebody who looks at everything: weather comes in
 fronts. So the area under the curve must lie beyond what pieces of the release's own training rows give, and past
 windows. It warns and never pages: what it says needs a person.
@@ -16,20 +19,22 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from scipy import special
 
-from modelyard.monitor import served
+from modelyard.monitor import reference, served
 from modelyard.monitor.past import past
-from modelyard.monitor.sample import read, thinned
+from modelyard.monitor.sample import Sample, read, thinned
 from modelyard.monitor.seen import Seen, unknown
 from modelyard.monitor.segments import PREDICTION
 from modelyard.records import Observation, Release
 from modelyard.spec.types import Monitor
-from modelyard.stats import joint
+from modelyard.stats import Profile, arrow, joint
+from modelyard.stats.seasonal import HOURS, hour_of_week
 from modelyard.store import Store, predictions
 
 KIND = "joint"
 ROWS = 2_000
 PIECES = 4
 ALPHA = 0.001
+MOST_HOURS = 0.9
 
 
 def look(
@@ -50,9 +55,10 @@ def look(
     young = served.partial(store, monitor.deployment, release.digest, monitor.window, now)
     if young:
         return [unknown(KIND, young, release=release.digest)]
-    known = thinned(read(store.blobs, release.body["sample"]).rows, 2 * ROWS)
-    columns = _quiet(monitor, known, drift)
-    rows = _rows(store, monitor, release, columns, now)
+    kept = read(store.blobs, release.body["sample"])
+    columns = _quiet(monitor, kept.rows, reference.profile(store, release), drift)
+    rows, seconds = _rows(store, monitor, release, columns, now)
+    known = thinned(_same_hours(kept, seconds), 2 * ROWS)
     if len(columns) < 2 or min(rows.num_rows, known.num_rows) < joint.FEWEST:
         why = f"{rows.num_rows} rows and {len(columns)} quiet columns; {joint.FEWEST} rows and 2 columns are needed"
         return [unknown(KIND, why, release=release.digest)]
@@ -93,18 +99,34 @@ def judge(found: joint.Joint, usual: Sequence[float], columns: Sequence[str], re
     return Seen(KIND, "ok", says, {**detail, "usual": [*usual, round(found.auc, 4)][-26:]})
 
 
-def _quiet(monitor: Monitor, known: pa.Table, drift: Seen) -> list[str]:
+def _quiet(monitor: Monitor, kept: pa.Table, known: Profile | None, drift: Seen) -> list[str]:
     moved = {each["column"] for each in drift.detail.get("columns", ()) if each.get("level") in ("warn", "page")}
-    watched = monitor.drift.columns or known.column_names
-    return [name for name in known.column_names if name in watched and name not in moved and name != PREDICTION]
+    timely = {name for name, column in known.columns.items() if column.follows} if known else set()
+    watched = set(monitor.drift.columns or kept.column_names) - moved - timely - {PREDICTION}
+    return [name for name in kept.column_names if name in watched]
 
 
-def _rows(store: Store, monitor: Monitor, release: Release, columns: Sequence[str], now: datetime) -> pa.Table:
+def _rows(
+    store: Store, monitor: Monitor, release: Release, columns: Sequence[str], now: datetime
+) -> tuple[pa.Table, arrow.Floats]:
+    """At most 2,000 of the window's rows, and all of their times."""
     names = [f"in.{name}" for name in columns]
     start = now - monitor.window
-    rows = predictions.answers(store, monitor.deployment, start=start, end=now, columns=["release", *names])
-    rows = rows.filter(pc.equal(rows["release"], release.digest)).drop_columns(["release"])
-    return thinned(rows, ROWS).rename_columns([name.removeprefix("in.") for name in rows.column_names])
+    rows = predictions.answers(store, monitor.deployment, start=start, end=now, columns=["at", "release", *names])
+    rows = rows.filter(pc.equal(rows["release"], release.digest))
+    seconds = rows["at"].cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy() / 1e6
+    rows = thinned(rows.drop_columns(["at", "release"]), ROWS)
+    return rows.rename_columns([name.removeprefix("in.") for name in rows.column_names]), seconds
+
+
+def _same_hours(kept: Sample, seconds: arrow.Floats) -> pa.Table:
+    """The training rows of the hours of the week that the window holds; all of them where that is nearly every hour."""
+    if kept.seconds is None or not len(seconds):
+        return kept.rows
+    hours = np.unique(hour_of_week(seconds))
+    if len(hours) >= MOST_HOURS * HOURS:
+        return kept.rows
+    return kept.rows.filter(pa.array(np.isin(hour_of_week(np.nan_to_num(kept.seconds)), hours)))
 
 
 def _usual(known: pa.Table, columns: Sequence[str]) -> list[float]:

@@ -28,8 +28,7 @@ from modelyard.stats.tally import Tally, merge, minus
 FEWEST = 4
 BEYOND = 1.25
 TURNOVER = 0.02
-FEWEST_ROWS = 150
-"""A window of fewer rows tells nothing: its quantile bins expect under five each, and are thrown together."""
+FEWEST_ROWS = 50
 
 
 @dataclass(frozen=True)

@@ -318,17 +318,12 @@ def _repeats(hashes: hashing.Hashes, groups: Groups) -> natural.Natural:
 def _divisions(seconds: arrow.Floats, widths: Sequence[timedelta]) -> dict[int, Groups]:
     """Rows by windows of time, counted back from the last row, by the windows' width in seconds.
 
-    A width is made as wide as windows need to hold rows enough, in whole multiples, and left out where that is the next
-    wider one or more. There are at least 8 windows (a width is narrowed if need be); of more than 53, all before the last 52 are one group. Rows without time
-    go with the oldest.
+    There are at least 8 windows (a width is narrowed if need be); of more than 53, all before the last 52 are one
+    group. Rows without time go with the oldest.
     """
     start, end = float(np.nanmin(seconds)), float(np.nanmax(seconds))
     age = end - np.where(np.isfinite(seconds), seconds, start)
-    need = natural.FEWEST_ROWS * (end - start) / len(seconds)
-    order = sorted(width.total_seconds() for width in widths)
-    wide = [float(np.ceil(max(need / width, 1.0))) * width for width in order]
-    kept = [each for each, wider in zip(wide[:-1], order[1:], strict=True) if each < wider] + order[-1:]
-    narrowed = {int(min(width, (end - start) / 8)) for width in kept}
+    narrowed = {int(min(width.total_seconds(), (end - start) / 8)) for width in widths}
     return {width: _windows(age, width) for width in sorted(narrowed) if width > 0}
 
 

@@ -19,28 +19,38 @@ PLENTY = 50.0
 
 
 def pool(first: Counts, second: Counts) -> tuple[Counts, Counts]:
-    """Both counts with every cell that expects fewer than 5 rows in the smaller sample thrown together.
+    """Both counts with the cells that expect fewer than 5 rows in the smaller sample thrown together with the next such
+    cells, until they expect 5.
+
+    Neighbours stay neighbours: of a hundred rows in twenty bins there are still some to compare.
 
     >>> pool(np.array([500, 499, 1]), np.array([50, 49, 1]))
     (array([500, 500]), array([50, 50]))
+    >>> len(pool(np.full(20, 5000), np.full(20, 4))[0])
+    8
     """
     together = first + second
     total = int(together.sum())
     if total == 0:
         return first[:0], second[:0]
     expected = together * (min(int(first.sum()), int(second.sum())) / total)
-    order = np.argsort(expected, kind="stable")
-    rare = int((expected < EXPECTED).sum())
-    while 0 < rare < len(order) and expected[order[:rare]].sum() < EXPECTED:
-        rare += 1
-    if rare <= 1:
+    rare = expected < EXPECTED
+    if expected[rare].sum() < EXPECTED:
+        # Too little for a cell of its own: the next smallest go with it.
+        order = np.argsort(expected, kind="stable")
+        size = int(rare.sum())
+        while 0 < size < len(order) and expected[order[:size]].sum() < EXPECTED:
+            size += 1
+        rare[order[:size]] = True
+    if rare.sum() <= 1:
         return first, second
-    keep = np.sort(order[rare:])
-    drop = order[:rare]
-    return (
-        np.append(first[keep], first[drop].sum()),
-        np.append(second[keep], second[drop].sum()),
-    )
+    # Each group begins where the sum passes another ten, so that, short of five at most, it has five.
+    upto = np.cumsum(expected[rare])
+    group = np.unique(np.floor((upto - expected[rare]) / (2 * EXPECTED)), return_inverse=True)[1]
+    if group[-1] > 0 and expected[rare][group == group[-1]].sum() < EXPECTED:
+        group[group == group[-1]] -= 1
+    a, b = (np.bincount(group, weights=each[rare]).astype(each.dtype) for each in (first, second))
+    return np.append(first[~rare], a), np.append(second[~rare], b)
 
 
 def chi_squared(first: Counts, second: Counts) -> float:
