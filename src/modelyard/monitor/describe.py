@@ -33,6 +33,8 @@ PAST = 52
 """A past state is looked for in so many windows."""
 NEAR = 0.25
 """A past window is the same state when it lies from the present one less than this share of what changed."""
+HALFWAY, CALM = 0.5, 0.25
+"""A change was there on a day that had half of its present size, and was over on one that had a quarter."""
 ROWS = 20_000
 FEWEST = 50
 
@@ -159,13 +161,27 @@ def _dated(
     if not used:
         return told
     usual = _score_of(column, column.tally, towards)
+    used = used[_episode(np.array([score for _, (score, _) in used]), usual) :]
     values = np.array([usual, *(score for _, (score, _) in used)])
     variances = np.array([1e-9, *(1 / rows for _, (_, rows) in used)])
     change = locate(values, variances)
     began = used[0][0] if change is None else used[max(change.at - 1, 0)][0]
     kind = "" if change is None else change.kind
-    like = _like(store, monitor, release, told.column, column, window, began, now)
+    since = [day.columns[told.column].tally for start, day in days if start >= began and told.column in day.columns]
+    like = _like(store, monitor, release, told.column, column, merge(since) if since else window, began, now)
     return Told(told.column, told.source, told.importance, began, "recurring" if like else kind or "sudden", like)
+
+
+def _episode(scores: np.ndarray, usual: float) -> int:
+    """The first day that belongs to the present change: what was so before, and was over in between, is another one.
+
+    >>> _episode(np.array([0.0, 1, 1, 0, 0, 0.4, 1.0]), 0.0), _episode(np.array([0, 0.3, 0.6, 0.4, 1.0]), 0.0)
+    (3, 0)
+    """
+    apart = (scores - usual) / ((scores[-1] - usual) or 1.0)
+    calm = np.flatnonzero(apart < CALM)
+    before = np.flatnonzero(apart[: calm[-1]] > HALFWAY) if len(calm) else calm
+    return int(before[-1]) + 1 if len(before) else 0
 
 
 def _direction(column: Column, window: Tally) -> np.ndarray | None:
@@ -210,7 +226,8 @@ def _like(
     began: datetime,
     now: datetime,
 ) -> datetime | None:
-    """The end of the nearest past window in the same state, when there is one: what changed has been so before."""
+    """The end of the nearest past window in the state of the rows since it began, when there is one: what changed has
+    been so before."""
     moved = _apart(column, column.tally, window)
     best: tuple[float, datetime] | None = None
     for place in range(2, PAST):
@@ -221,7 +238,8 @@ def _like(
         tallies = [each.profile.columns[name].tally for each in found if name in each.profile.columns]
         if not tallies:
             break
-        away = _apart(column, merge(tallies), window)
+        past = merge(tallies)
+        away = _apart(column, past, window) - _by_chance(column, past, window)
         if away < NEAR * moved and (best is None or away < best[0]):
             best = away, end
     return best[1] if best else None
@@ -230,6 +248,13 @@ def _like(
 def _apart(column: Column, first: Tally, second: Tally) -> float:
     p, q = _cells(column, first), _cells(column, second)
     return float(np.abs(p / max(p.sum(), 1) - q / max(q.sum(), 1)).sum())
+
+
+def _by_chance(column: Column, first: Tally, second: Tally) -> float:
+    """How far two samples of one state lie from each other on average."""
+    p, q = _cells(column, first), _cells(column, second)
+    n, m = max(p.sum(), 1), max(q.sum(), 1)
+    return float(np.sqrt(2 / np.pi * (p + q) / (n + m) * (1 / n + 1 / m)).sum())
 
 
 # ---- which rows ------------------------------------------------------------------------------------------------------
