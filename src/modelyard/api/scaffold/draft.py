@@ -65,7 +65,7 @@ def draft(table: Table, *, target: str, time: str | None, project: str, stem: st
         raise DataError("no column is left to predict from", where=table.where, hint=_reasons(excluded))
     left = [one for one in scores if one.column in inputs]
     by = _groups(table, found, left)
-    params = {"max_iter": 100, "learning_rate": 0.05 if table.rows < 10_000 else 0.1}
+    params = _params(table.rows, goal)
     by_time = found is not None and _both_sides(table, goal, found)
     tried = _quietly(trial.first_fit, sample, inputs, goal, by, params)
     return Draft(
@@ -89,6 +89,17 @@ def draft(table: Table, *, target: str, time: str | None, project: str, stem: st
         examples=_examples(sample, inputs),
         warnings=tuple(warning.rpartition(f"{table.where}: ")[2] for warning in table.warnings),
     )
+
+
+def _params(rows: int, goal: Goal) -> dict[str, Any]:
+    """Small steps for few rows, and for many classes: of a class with a handful of rows, large ones make it swing.
+
+    >>> one, many = Goal("y", "binary_classification", ""), Goal("y", "multiclass_classification", "")
+    >>> [_params(50_000, goal)["learning_rate"] for goal in (one, many)]
+    [0.1, 0.05]
+    """
+    small = rows < 10_000 or goal.task == "multiclass_classification"
+    return {"max_iter": 100, "learning_rate": 0.05 if small else 0.1}
 
 
 def _inputs(table: Table, goal: Goal, time: Time | None, key: str | None) -> tuple[dict[str, str], list[str]]:
