@@ -105,7 +105,7 @@ def _says(objective: Objective, each: Burn, slo: Slo) -> str:
     promise = (
         "answered" if objective.seconds is None else f"within {show_duration(timedelta(seconds=objective.seconds))}"
     )
-    says = f"{objective.name}: {kept:.3%} of {each.requests:,} requests {promise} (goal {1 - objective.budget:.4g}), "
+    says = f"{objective.name}: {kept:.3%} of {each.requests:,} requests {promise} (goal {100 * (1 - objective.budget):.6g}%), "
     says += f"{each.left:.0%} of the budget of {show_duration(slo.window)} is left" if each.left > 0 else (
         f"the budget of {show_duration(slo.window)} is spent"
     )  # fmt: skip
