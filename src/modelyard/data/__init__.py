@@ -1,9 +1,9 @@
 """From sources to versions of datasets and feature views, and from these to the rows a model learns from."""
 
+from modelyard.data.arriving import arrivals, newest
 from modelyard.data.datasets import build_dataset, build_view
 from modelyard.data.figures import Figure, figures
 from modelyard.data.frames import KNOWN_AT, Frame, read, rows, training_frame
-from modelyard.data.sources import arrivals, newest
 
 __all__ = [
     "KNOWN_AT",

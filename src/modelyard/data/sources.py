@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -54,7 +52,7 @@ def open_source(
     CSV files are parsed once into `cache`. DataError names the file, what is wrong and what to do.
     """
     source, where = project.spec.sources[name], f"source {name}"
-    listed, files, union, time, warnings = _read_together(connection, project, name, as_of=as_of, cache=cache)
+    source_files, files, union, time, warnings = read_together(connection, project, name, as_of=as_of, cache=cache)
     known_at = tuple(Known.declared(known) for known in source.known_at)
     select, since = _masked(connection, union, source, known_at, time, as_of=as_of, where=where, warnings=warnings)
     visible = f" WHERE {TIME} <= {literal(as_of)}" if time else ""
@@ -73,7 +71,7 @@ def open_source(
         known_at=known_at,
         files=tuple(file.readable for file in files),
         facts={
-            "digest": listed.digest,
+            "digest": source_files.digest,
             "files": [file.name for file in files],
             "rows": rows,
             "time_max": newest.isoformat() if newest else None,
@@ -84,59 +82,7 @@ def open_source(
     )
 
 
-def newest(project: Project, name: str, *, as_of: datetime, cache: Path | None = None) -> datetime | None:
-    """The time of a source's newest row visible at `as_of`; None when it has no time, or no row yet.
-
-    Without a `cache` (a store's files/cache) CSV files are parsed for this call alone.
-    """
-    with duck.ask() as connection, ExitStack() as kept:
-        folder = cache or Path(kept.enter_context(tempfile.TemporaryDirectory()))
-        moments = _moments(connection, project, name, as_of=as_of, cache=folder)
-        if moments is None:
-            return None
-        with duck.explained("the rows cannot be read", where=f"source {name}", hint="Look at `types` and `time`."):
-            asked = f"SELECT max({TIME}) AS newest FROM ({moments}) WHERE {TIME} <= {literal(as_of)}"
-            found: datetime | None = duck.row(connection, asked)["newest"]
-        return found
-
-
-def arrivals(project: Project, name: str, *, since: datetime, as_of: datetime, cache: Path) -> dict[datetime, int]:
-    """How many rows visible at `as_of` lie in each hour from `since` on that has any; empty for a source without time."""
-    with duck.ask() as connection:
-        moments = _moments(connection, project, name, as_of=as_of, cache=cache)
-        if moments is None:
-            return {}
-        with duck.explained("the rows cannot be read", where=f"source {name}", hint="Look at `types` and `time`."):
-            inside = f"{TIME} >= {literal(since)} AND {TIME} <= {literal(as_of)}"
-            asked = (
-                f"SELECT date_trunc('hour', {TIME}) AS hour, count(*) AS n FROM ({moments}) WHERE {inside} GROUP BY 1"
-            )
-            return {row["hour"]: row["n"] for row in duck.dicts(connection, asked)}
-
-
-_MOMENTS: dict[tuple[Path, str], tuple[tuple[str, str], str]] = {}
-"""Per source of Parquet files, SQL of its rows' times, as long as neither the files nor the declaration change."""
-
-
-def _moments(
-    connection: duckdb.DuckDBPyConnection, project: Project, name: str, *, as_of: datetime, cache: Path
-) -> str | None:
-    """SQL of the times of a source's rows; None when they have none."""
-    state = _listed(project, name).digest, project.spec.sources[name].model_dump_json()
-    place = Path(project.data), name
-    before, moments = _MOMENTS.get(place, (None, None))
-    if moments is not None and before == state:
-        return moments
-    listed, files, union, time, _ = _read_together(connection, project, name, as_of=as_of, cache=cache)
-    if time is None:
-        return None
-    moments = f"SELECT {time} AS {TIME} FROM {union.relation}"
-    if len(files) == len(listed.files) and not any(file.csv for file in files):
-        _MOMENTS[place] = state, moments
-    return moments
-
-
-def _listed(project: Project, name: str) -> Files:
+def listed(project: Project, name: str) -> Files:
     """The files of a source."""
     try:
         return stat(project.data, project.spec.sources[name])
@@ -144,17 +90,17 @@ def _listed(project: Project, name: str) -> Files:
         raise DataError(error.message, where=f"source {name}", hint=error.hint) from error
 
 
-def _read_together(
+def read_together(
     connection: duckdb.DuckDBPyConnection, project: Project, name: str, *, as_of: datetime, cache: Path
 ) -> tuple[Files, list[File], Union, str | None, list[str]]:
     """A source's files as listed and as read, all of them as one relation, SQL of its rows' time, and warnings."""
     source, where = project.spec.sources[name], f"source {name}"
-    listed = _listed(project, name)
-    files = [open_file(connection, Path(path), source, cache=cache, where=where) for path in listed.paths]
+    found = listed(project, name)
+    files = [open_file(connection, Path(path), source, cache=cache, where=where) for path in found.paths]
     _check_rows(connection, files, where=where)
     union, files = _visible_union(connection, files, source, as_of=as_of, where=where)
     warnings = list(union.warnings)
-    return listed, files, union, _time(connection, union, source, where=where, warnings=warnings), warnings
+    return found, files, union, _time(connection, union, source, where=where, warnings=warnings), warnings
 
 
 def _check_rows(connection: duckdb.DuckDBPyConnection, files: Sequence[File], *, where: str) -> None:
