@@ -155,8 +155,11 @@ def usual(past: Sequence[Served], start: datetime, end: datetime) -> tuple[float
     last = start - (start - first) % hour
     series = np.array([counts.get(first + hour * place, 0) for place in range(int((last - first) / hour))], dtype=float)
     place = (np.arange(len(series)) + hour_at(first)) % HOURS
-    medians = np.array([np.median(series[place == each]) if (place == each).any() else 0.0 for each in range(HOURS)])
-    means = np.array([series[place == each].mean() if (place == each).any() else 0.0 for each in range(HOURS)])
+    weeks = np.full(-(-len(series) // HOURS) * HOURS, np.nan)
+    weeks[: len(series)] = series
+    known = weeks.reshape(-1, HOURS)[:, : len(series)]
+    medians, means = np.zeros(HOURS), np.zeros(HOURS)
+    medians[place[:HOURS]], means[place[:HOURS]] = np.nanmedian(known, axis=0), np.nanmean(known, axis=0)
     # Where most hours are empty medians say nothing.
     level = medians if medians.sum() > 0.5 * means.sum() else means
     width = max(int((end - start) / hour), 1)
