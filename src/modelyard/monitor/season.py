@@ -78,7 +78,7 @@ def matched(
     for hour in served.window(store, monitor.deployment, start, end):
         if hour.release == release.digest:
             rows[hour_at(hour.start)] += hour.rows
-    own = [_week(store, monitor.deployment, release, begun) for begun in weeks.begun]
+    own = _weeks(store, monitor.deployment, release, weeks.begun)
     history = _history(store.blobs, release.body.get("sample") or "", release.body["reference"], tuple(own))
     best = history.matched(rows, known)
     if best is None or best.covered < COVERED or best.weeks < FEWEST:
@@ -103,9 +103,20 @@ def _segments(store: Store, deployment: str, start: datetime, end: datetime) -> 
     return store.read(Segment, deployment=deployment, end__ge=start, start__lt=end, profile__ne="", order="id")
 
 
-def _week(store: Store, deployment: str, release: Release, begun: datetime) -> Week:
-    digests = tuple(each.profile for each in _segments(store, deployment, begun, begun + WEEK))
-    return _of_week(store.blobs, digests, release.digest, release.body["reference"], begun)
+def _weeks(store: Store, deployment: str, release: Release, begun: Sequence[datetime]) -> list[Week]:
+    if not begun:
+        return []
+    found = _segments(store, deployment, begun[0], begun[-1] + WEEK)
+    return [
+        _of_week(
+            store.blobs,
+            tuple(each.profile for each in found if each.end >= start and each.start < start + WEEK),
+            release.digest,
+            release.body["reference"],
+            start,
+        )
+        for start in begun
+    ]
 
 
 @lru_cache(maxsize=4 * LEARNT)

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from modelyard.digest import canonical
 from modelyard.monitor import reference, served
 from modelyard.records import Release, Segment
 from modelyard.stats import Groups, Profile
@@ -26,6 +26,7 @@ from modelyard.store import Blobs, Held, Store
 FORMAT = 2
 HOUR = 3_600_000_000
 PREDICTION = "prediction"
+_encode = msgspec.json.Encoder(enc_hook=lambda value: value.item()).encode
 GRAIN = timedelta(hours=1)
 _EPOCH, _MICRO = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 _BACK = 20
@@ -50,7 +51,7 @@ def profile_segments(
     new = store.read(Segment, deployment=name, profile="", order="id")
     if not new:
         return 0
-    profiles = {segment.name: store.blobs.put(canonical(_profile(store, segment, grain))) for segment in new}
+    profiles = {segment.name: store.blobs.put(_encode(_profile(store, segment, grain))) for segment in new}
     with store.transaction(
         actor=actor,
         action="monitor.profiled",
@@ -85,7 +86,7 @@ def hours_of(blobs: Blobs, digest: str, release: str, against: str) -> tuple[Str
     known = reference.read(blobs, against)
     return tuple(
         Stretch(start, start + timedelta(hours=group.get("hours", 1)), Profile.from_json(group["profile"], known))
-        for group in json.loads(blobs.get(digest))["groups"]
+        for group in served.content(blobs, digest)["groups"]
         if group["release"] == release and (start := datetime.fromisoformat(group["hour"]))
     )
 

@@ -5,13 +5,13 @@ Kept in the segment's profile, so that a window is added up without touching row
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -134,7 +134,13 @@ def partial(store: Store, deployment: str, release: str, whole: timedelta, until
 
 @lru_cache(maxsize=1024)
 def _hours(blobs: Blobs, digest: str) -> tuple[Served, ...]:
-    return tuple(Served.from_json(each) for each in json.loads(blobs.get(digest)).get("served", ()))
+    return tuple(Served.from_json(each) for each in content(blobs, digest).get("served", ()))
+
+
+@lru_cache(maxsize=8)
+def content(blobs: Blobs, digest: str) -> dict[str, Any]:
+    """What is stored of a segment: `groups` of profiles, and the hours `served`. Several ask for it one after the other."""
+    return dict(msgspec.json.decode(blobs.get(digest)))
 
 
 def latency(hours: list[Served], quantile: float) -> float | None:

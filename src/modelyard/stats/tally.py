@@ -108,8 +108,11 @@ def mix(tallies: Sequence[Tally], weights: Sequence[float]) -> Tally:
     whole = merge(tallies)
 
     def counts(name: str) -> Counts:
-        arrays = [weight * getattr(each, name) for each, weight in pairs if len(getattr(each, name))]
-        return np.rint(np.sum(arrays, axis=0)).astype(np.int64) if arrays else _no_counts()
+        filled = [(array, weight) for each, weight in pairs if len(array := getattr(each, name))]
+        if not filled:
+            return _no_counts()
+        arrays, shares = zip(*filled, strict=True)
+        return np.rint((np.array(shares)[:, None] * np.stack(arrays)).sum(axis=0)).astype(np.int64)
 
     numbers = {name: sum(weight * getattr(each, name) for each, weight in pairs) for name in _SUMMED}
     return replace(
