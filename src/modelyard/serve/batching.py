@@ -28,7 +28,7 @@ from modelyard.serve.tracing import Tracing
 
 MOST_TOGETHER = 512
 # How long what waits may take to be answered before more is refused: overload is told at once, not after a wait.
-MOST_SECONDS, FEW = 0.05, 32
+MOST_SECONDS, FEW = 0.05, 16
 # How long the loop may be kept from refusing, while a batch is answered.
 BATCH_SECONDS = 0.02
 QUICK_SECONDS, QUICK_EACH, STRIKES = 0.02, 0.002, 3
@@ -57,8 +57,8 @@ class Lane:
 
     @property
     def together(self) -> int:
-        """How many requests make a batch: as many as are answered within `BATCH_SECONDS`, but four at least."""
-        return MOST_TOGETHER if not self.cost else max(4, min(MOST_TOGETHER, int(BATCH_SECONDS / self.cost)))
+        """How many requests make a batch: as many as are answered within `BATCH_SECONDS`, but two at least."""
+        return MOST_TOGETHER if not self.cost else max(2, min(MOST_TOGETHER, int(BATCH_SECONDS / self.cost)))
 
 
 class Batcher:
