@@ -14,7 +14,7 @@ from modelyard.monitor.grouping import group, led, persistent, shared
 from modelyard.monitor.sample import thinned
 from modelyard.monitor.seen import Seen, unknown
 from modelyard.monitor.served import Served
-from modelyard.monitor.software import volume
+from modelyard.monitor.software import by_hour, volume
 from modelyard.records import Audit, Observation, Version
 from modelyard.spec.types import Spec
 from modelyard.stats import joint as stats_joint
@@ -237,14 +237,14 @@ def test_thin_traffic_is_seen_against_the_same_hours_of_the_week():
 
     past = list(hours(6))
     week = [Served(each.start + 7 * DAY, "r", each.rows, 0, 0) for each in hours(1)]
-    assert volume(past, week, START, START + 7 * DAY).level == "ok"
+    assert volume(by_hour(past), by_hour(week), START, START + 7 * DAY).level == "ok"
     weekend = [each for each in week if each.start.weekday() >= 5]
     begin = min(each.start for each in weekend)
-    assert volume(past, weekend, begin, begin + 2 * DAY).level == "ok", "a weekend is no fault"
+    assert volume(by_hour(past), by_hour(weekend), begin, begin + 2 * DAY).level == "ok", "a weekend is no fault"
     thin = [Served(each.start, "r", each.rows // 4, 0, 0) for each in week]
-    assert volume(past, thin, START, START + 7 * DAY).level == "warn"
-    assert volume(past, [], START, START + 7 * DAY).level == "page"
-    assert volume(past[-100:], week, START, START + 7 * DAY).level == "insufficient_data"
+    assert volume(by_hour(past), by_hour(thin), START, START + 7 * DAY).level == "warn"
+    assert volume(by_hour(past), by_hour([]), START, START + 7 * DAY).level == "page"
+    assert volume(by_hour(past[-100:]), by_hour(week), START, START + 7 * DAY).level == "insufficient_data"
 
 
 def test_requests_that_take_longer_week_by_week_are_told():

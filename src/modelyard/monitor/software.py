@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -44,7 +44,7 @@ def look(
     past, current = [each for each in hours if each.start < start], [each for each in hours if each.start >= start]
     made = {
         "software": lambda: grown(store, name, software(monitor, past, current, simulated=simulated), memory, start),
-        "volume": lambda: volume(past, current, start, now),
+        "volume": lambda: volume(by_hour(past), by_hour(current), start, now),
     }
     return [made[kind]() for kind in kinds]
 
@@ -123,10 +123,18 @@ def _latency(monitor: Monitor, slow: float | None, usual: float | None, timed: i
     return level, f"{says}, it was {usual:.3g} ms"
 
 
-def volume(past: Sequence[Served], current: Sequence[Served], start: datetime, end: datetime) -> Seen:
-    """Rows of the window against what its hours of the week usually bring."""
-    weeks = (start - min((each.start for each in past), default=start)) / timedelta(weeks=1)
-    rows = round(sum(each.asked for each in current))
+def by_hour(hours: Iterable[Served]) -> dict[datetime, float]:
+    """How many rows were asked in each hour, of whatever release."""
+    counts: dict[datetime, float] = {}
+    for each in hours:
+        counts[each.start] = counts.get(each.start, 0) + each.asked
+    return counts
+
+
+def volume(past: Mapping[datetime, float], current: Mapping[datetime, float], start: datetime, end: datetime) -> Seen:
+    """Rows of the window against what its hours of the week usually bring; both by the hour that they came in."""
+    weeks = (start - min(past, default=start)) / timedelta(weeks=1)
+    rows = round(sum(current.values()))
     if weeks < rhythm.FEWEST_WEEKS:
         why = f"{weeks:.1f} weeks of traffic are known before the window, {rhythm.FEWEST_WEEKS} are needed"
         return unknown("volume", why, rows=rows)
@@ -141,30 +149,29 @@ def volume(past: Sequence[Served], current: Sequence[Served], start: datetime, e
     return Seen("volume", "ok", says, detail)
 
 
-def usual(past: Sequence[Served], start: datetime, end: datetime) -> tuple[float, float]:
+def usual(past: Mapping[datetime, float], start: datetime, end: datetime) -> tuple[float, float]:
     """How many rows the hours of [start, end) usually bring, and the robust deviation of such windows.
 
     Per hour of the week the median over past weeks; the spread from how whole past windows of the same width lay about
     the sums of these medians (1.4826 times the median absolute deviation).
     """
-    counts: dict[datetime, float] = {}
-    for each in past:
-        counts[each.start] = counts.get(each.start, 0) + each.asked
-    first = min(counts)
+    first = min(past)
     hour = timedelta(hours=1)
-    last = start - (start - first) % hour
-    series = np.array([counts.get(first + hour * place, 0) for place in range(int((last - first) / hour))], dtype=float)
-    place = (np.arange(len(series)) + hour_at(first)) % HOURS
+    series = np.zeros(int((start - first) / hour))
+    for moment, rows in past.items():
+        if (place := (moment - first) // hour) < len(series):
+            series[place] = rows
+    of_week = (np.arange(len(series)) + hour_at(first)) % HOURS
     weeks = np.full(-(-len(series) // HOURS) * HOURS, np.nan)
     weeks[: len(series)] = series
     known = weeks.reshape(-1, HOURS)[:, : len(series)]
     medians, means = np.zeros(HOURS), np.zeros(HOURS)
-    medians[place[:HOURS]], means[place[:HOURS]] = np.nanmedian(known, axis=0), np.nanmean(known, axis=0)
+    medians[of_week[:HOURS]], means[of_week[:HOURS]] = np.nanmedian(known, axis=0), np.nanmean(known, axis=0)
     # Where most hours are empty medians say nothing.
     level = medians if medians.sum() > 0.5 * means.sum() else means
     width = max(int((end - start) / hour), 1)
     wanted = (np.arange(width) + hour_at(start)) % HOURS
     ends = range(len(series), width - 1, -width)
-    apart = [series[stop - width : stop].sum() - level[place[stop - width : stop]].sum() for stop in ends]
+    apart = [series[stop - width : stop].sum() - level[of_week[stop - width : stop]].sum() for stop in ends]
     spread = 1.4826 * float(np.median(np.abs(apart))) if apart else 0.0
     return float(level[wanted].sum()), spread

@@ -9,7 +9,6 @@ from typing import Any
 
 from modelyard.monitor.past import past
 from modelyard.monitor.seen import Seen, unknown
-from modelyard.monitor.served import Served
 from modelyard.monitor.software import PAST, volume
 from modelyard.records import Observation, Version
 from modelyard.spec.types import Monitor, Spec
@@ -55,11 +54,8 @@ def sparse(name: str, rows: Mapping[datetime, int], window: timedelta) -> str:
     if not rows:
         return ""
     end = max(rows) + timedelta(hours=1)
-    hours = [Served(start, "", n, 0, 0) for start, n in rows.items()]
-    before, current = (
-        [each for each in hours if each.start < end - window],
-        [each for each in hours if each.start >= end - window],
-    )
+    before = {hour: n for hour, n in rows.items() if hour < end - window}
+    current = {hour: n for hour, n in rows.items() if hour >= end - window}
     found = volume(before, current, end - window, end)
     return f"{name}: {found.says.removeprefix('traffic ')}" if found.level in ("warn", "page") else ""
 
