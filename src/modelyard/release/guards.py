@@ -153,11 +153,17 @@ def _rate(name: str, margin: Margin, strata: Sequence[Stratum], alpha: float) ->
         says += f": higher (always-valid p = {p_value(evidence):.1g})"
     elif rate_log_e_below(strata, below=allowed) >= wanted:
         verdict = "pass"
-        says += f": at most {max(upper, 0) * 100:.2g}pp higher, {allowed * 100:.2g}pp allowed"
+        says += f": at most {_points(max(upper, 0))} higher, {_points(allowed)} allowed"
     else:
         verdict = "not yet"
-        says += f": may be {upper * 100:.2g}pp higher, {allowed * 100:.2g}pp allowed"
+        says += f": may be {_points(upper)} higher, {_points(allowed)} allowed"
     return Finding(name, verdict, says, worse.n, seen, lower, upper)
+
+
+def _points(share: float) -> str:
+    """A share in percentage points: `0.15pp`, `98pp`."""
+    points = share * 100
+    return f"{points:.0f}pp" if abs(points) >= 10 else f"{points:.2g}pp"
 
 
 def _latency(margin: Margin, evidence: Evidence, alpha: float) -> Finding:
