@@ -10,13 +10,15 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import TypeAlias
 
 from modelyard.engines import function
-from modelyard.engines.local import LocalEngine, Running, kill_group, start
+from modelyard.engines.local import LocalEngine, kill_group, start
+
+Kind: TypeAlias = tuple[tuple[str, ...], dict[str, str]]
 
 
 class AheadEngine(LocalEngine):
@@ -27,7 +29,7 @@ class AheadEngine(LocalEngine):
         super().__init__(log_cap=log_cap)
         self._modules = tuple(modules)
         self._waiting: subprocess.Popen[bytes] | None = None
-        self._kind: tuple[tuple[str, ...], dict[str, str]] | None = None
+        self._kind: Kind | None = None
 
     def close(self) -> None:
         """End the process that waits."""
@@ -41,31 +43,25 @@ class AheadEngine(LocalEngine):
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    @contextmanager
-    def running(
-        self,
-        argv: Sequence[str],
-        *,
-        cwd: Path,
-        log: Path,
-        timeout: timedelta,
-        memory_mb: int | None = None,
-        env: Mapping[str, str] | None = None,
-    ) -> Iterator[Running]:
-        """As LocalEngine; afterwards the next process is started, unless commands change from one to the next."""
-        kind = (tuple(argv[:-1]), dict(env or {})) if argv[-2:-1] and argv[-2] in self._modules else None
+    def _start(self, argv: Sequence[str], cwd: Path, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
+        """The process that waits, where it is of the same kind, else a new one."""
+        kind = self._kind_of(argv, env)
         if kind is not None and kind != self._kind:
             self.close()
-        with super().running(argv, cwd=cwd, log=log, timeout=timeout, memory_mb=memory_mb, env=env) as command:
-            yield command
+        process = self._handed(str(argv[-1]), cwd) if kind is not None else None
+        return process or super()._start(argv, cwd, env)
+
+    def _left(self, argv: Sequence[str], env: Mapping[str, str]) -> None:
+        """Start the next process, unless commands change from one to the next."""
+        kind = self._kind_of(argv, env)
         if kind is not None and self._kind in (None, kind) and self._waiting is None:
             # Without a directory of its own: it goes to that of its job.
-            self._waiting = start(argv[:-1], Path("/"), env or {}, stdin=subprocess.PIPE)
+            self._waiting = start(argv[:-1], Path("/"), env, stdin=subprocess.PIPE)
         self._kind = kind or self._kind
 
-    def _start(self, argv: Sequence[str], cwd: Path, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
-        process = self._handed(str(argv[-1]), cwd) if (tuple(argv[:-1]), dict(env)) == self._kind else None
-        return process or super()._start(argv, cwd, env)
+    def _kind_of(self, argv: Sequence[str], env: Mapping[str, str]) -> Kind | None:
+        """What a process must have been started with to do this job; None for a command that takes none."""
+        return (tuple(argv[:-1]), dict(env)) if argv[-2:-1] and argv[-2] in self._modules else None
 
     def _handed(self, job: str, cwd: Path) -> subprocess.Popen[bytes] | None:
         """The process that waits, with its job; None when there is none any more."""

@@ -129,9 +129,13 @@ class LocalEngine:
             yield command
         finally:
             command.close()
+        self._left(argv, env or {})
 
     def _start(self, argv: Sequence[str], cwd: Path, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
         return start(argv, cwd, env, stdin=subprocess.DEVNULL)
+
+    def _left(self, argv: Sequence[str], env: Mapping[str, str]) -> None:
+        """What is to be done when a block has ended by itself."""
 
 
 def start(argv: Sequence[str], cwd: Path, env: Mapping[str, str], *, stdin: int) -> subprocess.Popen[bytes]:

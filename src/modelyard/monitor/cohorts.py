@@ -134,7 +134,7 @@ def take(
 ) -> Cohort:
     """What became mature since the last look, of the release that serves."""
     end = now - delay(spec, release)
-    before = past(store, name, KIND, now - 2 * monitor.window - delay(spec, release), _look)
+    before = past(store, name, KIND, now - 2 * monitor.window - delay(spec, release), Look.of)
     looks = [each for _, each in before if each is not None and each.release == release.digest]
     previous = looks[-1] if looks else None
     since = previous.until if previous else end - monitor.window
@@ -153,10 +153,6 @@ def take(
     window = [each.sums for each in looks if each.until > end - monitor.window]
     whole = sum(window, Sums()) + sums
     return Cohort(since, end, sums, seconds, excess, whole, previous, waiting)
-
-
-def _look(seen: Observation) -> Look | None:
-    return Look.of(seen)
 
 
 def sliced(monitor: Monitor, known: Performance) -> tuple[str, ...]:

@@ -35,7 +35,7 @@ def past(
     """The ends of the windows of a kind that ended at `since` or later, oldest first, and what `of` makes of each look.
 
     The process keeps that (it should be small) as long as the store: observations never change, and come in the order
-    of their ids. `of` is a plain function: it is known by its identity.
+    of their ids. `of` is a function or method that is there once: it is known by its identity.
     """
     with _READING:
         mine = _KEPT.setdefault(store, {})

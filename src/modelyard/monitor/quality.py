@@ -111,7 +111,8 @@ def _arrays(rows: pa.Table, task: str) -> tuple[Any, np.ndarray]:
 
 
 def level(quality: Quality, found: Estimate, own: Own | None) -> Level:
-    """Page when the bound lies beyond the metric's 95% interval. Else a breach warns, unless chance explains it.
+    """Page when the bound lies beyond the metric's 95% interval. Else a breach warns, or is for information where
+    chance explains it.
 
     A bound that the release's own figure sets (`tolerance`) is as uncertain as that figure. What the release itself
     does not keep, or what is not known of it, explains nothing.
@@ -126,7 +127,7 @@ def level(quality: Quality, found: Estimate, own: Own | None) -> Level:
         return "page"
     assert found.value is not None, "what breaches is known"
     chance = abs(found.value - value) < T99 * math.hypot(found.error, error)
-    return "ok" if chance and _beyond(quality, value) <= 0 else "warn"
+    return "info" if chance and _beyond(quality, value) <= 0 else "warn"
 
 
 def _beyond(quality: Quality, value: float | None) -> float:
@@ -153,6 +154,6 @@ def _says(quality: Quality, found: Estimate, own: Own | None, judged: Level) -> 
     bounds += [f"at most {quality.max:g}"] if quality.max is not None else []
     wanted = f", {' and '.join(bounds)} is wanted" if bounds else ""
     chance = ""
-    if judged == "ok" and own is not None and _beyond(quality, found.value) > 0:
+    if judged == "info" and own is not None:
         chance = f"; it was {own[0]:.4g} at release, which so few rows do not contradict"
     return f"{quality.metric} is {found.value:.4g}{between} on {found.rows} labelled answers{wanted}{chance}"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -81,7 +80,7 @@ class Tracing:
             yield
             rows = sum(len(share.rows) for share in batch.shares)
             span.set_attributes({"modelyard.requests": len(batch.asked), "modelyard.rows": rows})
-        now, ended = batch.clock.monotonic(), time.time_ns()
+        now, ended = batch.clock.monotonic(), int(batch.clock.now().timestamp() * 1e9)
         link = self._trace.Link(span.get_span_context())
         for share in batch.shares:
             about: dict[str, Any] = {

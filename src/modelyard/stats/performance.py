@@ -125,10 +125,6 @@ class Performance:
             return 1.0 - happened, 1.0 - c
         return (score - happened) ** 2, c * (1 - score) ** 2 + (1 - c) * score**2
 
-    def expected_loss(self, score: Floats) -> float:
-        """The mean loss to be expected of rows so scored, without their labels."""
-        return float(self.losses(np.zeros(len(score)), score)[1].mean()) if len(score) else self.loss
-
     @property
     def floor(self) -> float:
         """No excess lies below."""

@@ -46,7 +46,7 @@ def append(store: Store, name: str, minutes: Iterable[Minute]) -> None:
     for day, lines in by_day.items():
         path = place / f"{day}-{name}.jsonl"
         if not path.exists():
-            _forget(place)
+            _forget(place, store.clock.now())
         with path.open("ab") as file:
             file.write(lines)
 
@@ -72,8 +72,8 @@ def _files(place: Path) -> list[Path]:
     return sorted(place.glob("*.jsonl"))
 
 
-def _forget(place: Path) -> None:
-    oldest = f"{datetime.now(UTC) - timedelta(days=KEPT_DAYS):%Y%m%d}"
+def _forget(place: Path, now: datetime) -> None:
+    oldest = f"{now - timedelta(days=KEPT_DAYS):%Y%m%d}"
     for path in _files(place):
         if path.name[:8] < oldest:
             with suppress(FileNotFoundError):
