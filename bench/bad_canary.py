@@ -89,7 +89,7 @@ def project(folder: Path) -> None:
     text = re.sub(r"    window: 365d.*\n", "", text)  # counted from now, which is years later
     text = text.replace("    approval: {required: 1, roles: [model_owner]}\n", "")
     text = text.replace("metric: log_loss, by: 2%", "metric: log_loss, by: -50%").replace("min: 0.62", "min: 0.5")
-    text = text.replace("{max_iter: 100, learning_rate: 0.1}", "{max_iter: 20, learning_rate: 0.1}")
+    text = text.replace("max_iter: 50", "max_iter: 20")
     start, end = text.index("        steps:"), text.index("        within:")
     text = (
         text[:start]
