@@ -1,6 +1,6 @@
 """Is the right cause named, and when it began? Planted changes, played through the monitor itself at default declarations.
 
-`.venv/bin/python bench/monitoring/planted.py [--seeds N]`. Each plant is one change of one column (or of the world behind all
+`.venv/bin/python bench/monitoring/planted.py [--seeds N] [--first SEED] [--plants ...]`. Each plant is one change of one column (or of the world behind all
 columns) on a known day of a stream that has a busy day and a quiet weekend; what is scored is the first message about it: its
 kind, the first column named, the source that the column comes from, the day it began (within 2 days of the truth; a ramp
 within 7), how it changed, and after how many days it was told.
@@ -189,6 +189,8 @@ def main() -> None:
     """Play all plants, and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--first", type=int, default=1000, help="the first seed; each plant begins ten further on")
+    parser.add_argument("--plants", type=int, nargs="*", help="numbers of plants, from 0 on (all)")
     parser.add_argument("--out", type=Path)
     said = parser.parse_args()
     lines = [
@@ -197,8 +199,10 @@ def main() -> None:
     ]
     right = asked = 0
     for place, plant in enumerate(PLANTS):
+        if said.plants and place not in said.plants:
+            continue
         begun = time.process_time()
-        runs = [score(plant, 1000 + 10 * place + seed) for seed in range(said.seeds)]
+        runs = [score(plant, said.first + 10 * place + seed) for seed in range(said.seeds)]
         shown = []
         for name in ("days", "kind", "column", "source", "onset", "how"):
             values = [getattr(each, name) for each in runs]

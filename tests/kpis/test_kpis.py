@@ -12,7 +12,7 @@ import pytest
 from modelyard import monitor, triggers
 from modelyard.clock import SimulatedClock
 from modelyard.errors import InputError
-from modelyard.monitor.moved import Introduction, effects, introductions
+from modelyard.monitor.moved import Introduction, Trial, effects, introductions, trials
 from modelyard.records import Audit, Deployment, KpiValue, Version
 from modelyard.spec.kpis import Kpi
 from modelyard.spec.types import Spec
@@ -145,6 +145,42 @@ def test_arms_are_compared_period_by_period() -> None:
     challenger, new = monitor.against_champion({"": {}, **arms}, KPI)
     assert challenger.effect is not None and abs(challenger.effect.estimate - 2) < 0.01 and challenger.effect.shown
     assert new.effect is None and new.says.startswith("insufficient data")
+
+
+def test_the_arm_of_each_release_that_was_tried_is_its_own() -> None:
+    entries = [
+        entry("rollout.started", 0, release="late@2", digest="b"),
+        entry("rollout.promoted", 10, swapped=True, champion="late@2"),
+        entry("rollout.settled", 12),
+        entry("rollout.started", 20, release="late@3", digest="c"),
+        entry("rollout.started", 24, release="late@4", digest="d"),
+    ]
+    tried = trials(entries)
+    spans = [(NOW, NOW + 10 * DAY), (NOW + 20 * DAY, NOW + 24 * DAY), (NOW + 24 * DAY, None)]
+    assert [(each.release, each.began, each.ended) for each in tried] == [
+        (release, *span) for release, span in zip(("late@2", "late@3", "late@4"), spans, strict=True)
+    ]
+    series, first = planted(days=40), periods.number(NOW, DAY)
+    moved = {p: value + (2 if p < first + 10 else -2) for p, value in series.items()}
+    second, third, fourth = monitor.against_champion({"champion": series, "challenger": moved}, KPI, tried)
+    assert second.effect is not None and abs(second.effect.estimate - 2) < 0.01 and second.periods == 10
+    assert third.effect is None and "4 periods beside the champion" in third.says
+    assert fourth.effect is not None and abs(fourth.effect.estimate + 2) < 0.01
+
+
+def test_a_sum_of_a_tenth_of_the_traffic_is_taken_for_all_of_it() -> None:
+    hours = {NOW + hour * DAY / 24: (10.0, 100.0) for hour in range(24 * 20)}
+    tried = [Trial("late@2", NOW, traffic=hours)]
+    series = planted(days=30)
+    arms = {
+        "champion": {p: 0.9 * v for p, v in series.items()},
+        "challenger": {p: 0.1 * (v + 3) for p, v in series.items()},
+    }
+    (sums,) = monitor.against_champion(arms, Kpi(direction="up", gather="sum"), tried)
+    assert sums.effect is not None and abs(sums.effect.estimate - 3) < 0.01
+    assert sums.periods == 20, "where nothing is known of the traffic nothing is compared"
+    step = monitor.worth(monitor.Moved("late@2", NOW, None, "", 5), KPI, [sums])
+    assert step is not None and abs(step["estimate"] - 3 * 10 * 5) < 1 and step["by"] == "arms"
 
 
 def test_a_trigger_may_wait_for_a_figure(store: Store) -> None:

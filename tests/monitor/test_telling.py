@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from modelyard import monitor
-from modelyard.monitor import cost, joint, sources
+from modelyard.monitor import cost, joint, quality, sources
 from modelyard.monitor.decay import apart, judge
 from modelyard.monitor.grouping import group, led, persistent, shared
 from modelyard.monitor.sample import thinned
@@ -16,7 +16,7 @@ from modelyard.monitor.seen import Seen, unknown
 from modelyard.monitor.served import Served
 from modelyard.monitor.software import by_hour, volume
 from modelyard.records import Audit, Observation, Version
-from modelyard.spec.types import Spec
+from modelyard.spec.types import Quality, Spec
 from modelyard.stats import joint as stats_joint
 from modelyard.ui.watch import headline, render
 
@@ -56,6 +56,24 @@ def test_what_a_stream_has_nearly_shown_before_must_show_in_two_of_three_windows
     assert held.level == "warn" and "2 of 3 windows" in held.says
     (told,) = persistent([page], {"drift": ["ok", "ok"]}, {"drift"})
     assert told.level == "page"
+
+
+def test_a_metric_out_of_bounds_must_show_on_other_rows_unless_it_is_far_out():
+    """Looks a day apart at a window of a week judge the same rows: six of seven of them."""
+    rng = np.random.default_rng(4)
+    p = rng.random(600)
+    rows = pa.table({"label": (rng.random(600) < p).astype(float), "prediction": p})
+    seen = {
+        least: quality.judge(
+            Quality(metric="roc_auc", min=least), "binary_classification", rows, (), 200, START, (0.9, 0.01)
+        )
+        for least in (0.88, 0.99)
+    }
+    assert [each.level for each in seen.values()] == ["page", "page"]
+    looks = {"quality": ["page", "page"]}
+    assert persistent([seen[0.88]], looks)[0].level == "warn"
+    assert persistent([seen[0.88]], looks, {"quality"})[0].level == "page"
+    assert persistent([seen[0.99]], {})[0].level == "page", "by more than twice what chance makes"
 
 
 def test_one_cause_is_one_message_and_software_has_its_own():

@@ -26,13 +26,13 @@ NOW = datetime(2013, 4, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
 
 
-def seen(kind: str, level: Any, end: datetime, **detail: Any) -> Observation:
+def seen(kind: str, level: Any, end: datetime, *, width: timedelta = DAY, **detail: Any) -> Observation:
     return Observation(
         monitor="health",
         deployment="late-api",
         model="late",
         kind=kind,
-        start=end - 7 * DAY,
+        start=end - width,
         end=end,
         level=level,
         says=f"{level} on {end:%m-%d}",
@@ -41,9 +41,10 @@ def seen(kind: str, level: Any, end: datetime, **detail: Any) -> Observation:
     )
 
 
-def window(kind: str, levels: list[str]) -> list[Observation]:
-    """One observation a day, the last of them now."""
-    return [seen(kind, level, NOW - DAY * (len(levels) - 1 - number)) for number, level in enumerate(levels)]
+def window(kind: str, levels: list[str], width: timedelta = DAY) -> list[Observation]:
+    """One observation a day, the last of them now, each of a window of that width."""
+    ends = [NOW - DAY * (len(levels) - 1 - number) for number in range(len(levels))]
+    return [seen(kind, level, end, width=width) for level, end in zip(levels, ends, strict=True)]
 
 
 def asked(at: datetime, state: Any = "done", key: str = "") -> Request:
@@ -60,7 +61,8 @@ def test_a_trigger_decides_as_told(case: dict[str, Any]) -> None:
     more = {key: case[key] for key in ("do", "at_most") if key in case}
     declared = {"model": "late", "when": case["when"], "cooldown": case.get("cooldown", "1d"), **more}
     trigger = Trigger.model_validate(declared)
-    observations = [*window("drift", case.get("drift", [])), *window("quality", case.get("quality", []))]
+    width = parse_duration(case.get("width", "1d"))
+    observations = [each for kind in ("drift", "quality", "stale") for each in window(kind, case.get(kind, []), width)]
     if "crosses" in case:
         date = case["crosses"] and (NOW + parse_duration(case["crosses"])).isoformat()
         observations.append(seen("decay", "warn", NOW, crosses=date))

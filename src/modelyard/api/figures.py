@@ -69,11 +69,12 @@ def kpi_show(context: Context, name: str | None = None) -> Json:
     for each, kpi in spec.kpis.items():
         series = monitor.by_period(store, each, kpi, now=now)
         deployment = kpi.deployment or next(iter(spec.deployments), None)
-        intros = monitor.of_deployment(store, deployment) if deployment else []
+        intros, tried = monitor.of_deployment(store, deployment) if deployment else ([], [])
         moved = monitor.effects(series.get("", {}), kpi, intros)
-        worths += [(spec.deployments[deployment].model, monitor.worth(item, kpi)) for item in moved if deployment]
+        arms = monitor.against_champion(series, kpi, tried)
+        worths += [(spec.deployments[deployment].model, monitor.worth(item, kpi, arms)) for item in moved if deployment]
         if name in (None, each):
-            figures.append(_told(each, kpi, series, moved, monitor.against_champion(series, kpi)))
+            figures.append(_told(each, kpi, series, moved, arms))
     return {"kpis": figures, "returns": _returns(store, spec, worths)}
 
 
@@ -96,7 +97,7 @@ def _told(name: str, kpi: Kpi, series: dict[str, dict[int, float]], moved: list[
             {"time": periods.begin(period, kpi.every).isoformat(), "value": value}
             for period, value in list(whole.items())[-SHOWN:]
         ],
-        "releases": [{**_effect(each), "worth": monitor.worth(each, kpi)} for each in moved],
+        "releases": [{**_effect(each), "worth": monitor.worth(each, kpi, arms)} for each in moved],
         "arms": [_effect(each) for each in arms],
     }
 

@@ -99,7 +99,8 @@ def kpis(value: Json) -> None:
         for moved in each["releases"]:
             click.echo(f"  {moved['release']:<12} since {moved['at'][:10]}  {moved['says']}")
         for arm in each["arms"]:
-            click.echo(f"  arm {arm['release']:<12} {arm['says']}")
+            since = f" since {arm['at'][:10]}" if arm["at"] else ""
+            click.echo(f"  arm {arm['release']:<12}{since} {arm['says']}")
     if not value["kpis"]:
         click.echo("no KPI is declared")
     rows = [

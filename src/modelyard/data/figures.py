@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import pyarrow.compute as pc
+
 from modelyard.data import duck
 from modelyard.data.inputs import open_inputs
 from modelyard.errors import DataError
@@ -42,6 +44,7 @@ def figures(store: Store, project: Project, kpi: str, *, as_of: datetime) -> lis
         )
         for name in logs:
             log = predictions.window(store, name, start=LONG_AGO, end=as_of, known_by=as_of)
+            log = log.filter(pc.not_equal(log["role"], "shadow"))  # what nobody was told moved no figure
             connection.register("__log", log)
             connection.execute(f"CREATE TEMP TABLE {identifier(name)} AS SELECT * FROM __log")
             connection.unregister("__log")

@@ -3,13 +3,14 @@ champion's where there were arms."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
 
+from modelyard.monitor import served
 from modelyard.records import Audit
 from modelyard.spec.kpis import Kpi
 from modelyard.stats import interrupted, periods
@@ -25,7 +26,9 @@ ACTIONS = (
 )
 REACH = timedelta(days=182)
 """A series is looked at so far before and after an introduction: farther away a straight trend is no model of it."""
-CHAMPION = "champion"
+CHAMPION, CHALLENGER = "champion", "challenger"
+FEWEST = 7
+HOUR = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -63,10 +66,55 @@ def introductions(entries: Iterable[Audit]) -> list[Introduction]:
     return found
 
 
-def of_deployment(store: Store, deployment: str) -> list[Introduction]:
-    """When which release took over at a deployment."""
-    subject = f"deployment.{deployment}"
-    return introductions(store.read(Audit, action=ACTIONS, subject=subject, order="sequence"))
+@dataclass(frozen=True)
+class Trial:
+    """A release that was tried as the arm `challenger`, from `began` until `ended` (None: it still is). `traffic`: per hour
+    the rows that it answered, and all."""
+
+    release: str
+    began: datetime
+    ended: datetime | None = None
+    digest: str = ""
+    traffic: Mapping[datetime, tuple[float, float]] = field(default_factory=dict)
+
+    def share(self, period: int, every: timedelta) -> float | None:
+        """Its part of the traffic of a period; None where there was none, or it had all."""
+        begin = periods.begin(period, every)
+        first = begin.replace(minute=0, second=0, microsecond=0)
+        hours = [rows for hour, rows in self.traffic.items() if first <= hour < begin + every]
+        mine, whole = sum(rows for rows, _ in hours), sum(rows for _, rows in hours)
+        return mine / whole if 0 < mine < whole else None
+
+    def holds(self, period: int, every: timedelta) -> bool:
+        """Whether the whole of a period lies in it."""
+        begin = periods.begin(period, every)
+        return self.began <= begin and (self.ended is None or begin + every <= self.ended)
+
+
+def trials(entries: Iterable[Audit]) -> list[Trial]:
+    """Which release was tried when, from a deployment's entries in their order."""
+    found: list[Trial] = []
+    for entry in entries:
+        if entry.action == "rollout.settled":
+            continue
+        if found and found[-1].ended is None:
+            found[-1] = replace(found[-1], ended=entry.at)
+        if entry.action == "rollout.started":
+            found.append(Trial(str(entry.detail.get("release", "")), entry.at, digest=entry.detail.get("digest", "")))
+    return found
+
+
+def of_deployment(store: Store, deployment: str) -> tuple[list[Introduction], list[Trial]]:
+    """When which release took over at a deployment, and which was tried when."""
+    entries = store.read(Audit, action=ACTIONS, subject=f"deployment.{deployment}", order="sequence")
+    tried = []
+    for trial in trials(entries):
+        traffic: dict[datetime, tuple[float, float]] = {}
+        for hour in served.window(store, deployment, trial.began, trial.ended or datetime.max.replace(tzinfo=UTC)):
+            mine, whole = traffic.get(hour.start, (0.0, 0.0))
+            traffic[hour.start] = mine + hour.asked * (hour.release == trial.digest), whole + hour.asked
+        tried.append(replace(trial, traffic=traffic))
+    return introductions(entries), tried
 
 
 def effects(series: Mapping[int, float], kpi: Kpi, intros: list[Introduction]) -> list[Moved]:
@@ -96,7 +144,8 @@ def _moved(
     }
     for what, (found, least) in wanted.items():
         if found < least:
-            return Moved(this.release, this.at, None, f"insufficient data: {found} periods {what}, {least} are needed")
+            why = f"insufficient data: {found} periods {what}, {least} are needed"
+            return Moved(this.release, this.at, None, why, len(after))
     numbers = np.array(kept, dtype=np.int64)
     values = np.array([series[p] for p in kept])
     effect = interrupted.step(numbers, values, at, others=others, seasons=periods.seasons(numbers, every))
@@ -112,23 +161,45 @@ def _first(time: datetime, every: timedelta) -> int:
     return period if periods.begin(period, every) == time else period + 1
 
 
-def against_champion(arms: Mapping[str, Mapping[int, float]], kpi: Kpi) -> list[Moved]:
-    """Each arm beside the champion's, over the periods that both have."""
-    champion = arms.get(CHAMPION)
+def against_champion(arms: Mapping[str, Mapping[int, float]], kpi: Kpi, tried: Sequence[Trial] = ()) -> list[Moved]:
+    """Each arm beside the champion's, over the periods that both have; the challenger's apart for each release that was tried.
+
+    A sum is taken per unit of traffic: an arm with a twentieth of it sells a twentieth, and is no worse for that.
+    """
+    champion = arms.get(CHAMPION, {})
     found = []
     for arm, series in arms.items():
-        if arm in ("", CHAMPION):
-            continue
-        both = sorted(set(series) & set(champion or {}))
-        if champion is None or len(both) < 7:
-            why = f"insufficient data: {len(both)} periods beside the champion, 7 are needed"
-            found.append(Moved(arm, None, None, why, len(both)))
-            continue
-        difference = np.array([series[p] - champion[p] for p in both])
-        effect = interrupted.mean(np.array(both, dtype=np.int64), difference)
-        says = sentence(effect, kpi) if effect else "insufficient data"
-        found.append(Moved(arm, None, effect, says, len(both)))
+        if arm == CHALLENGER and tried:
+            found += [
+                _beside(trial.release, trial.began, *_during(trial, series, champion, kpi), kpi) for trial in tried
+            ]
+        elif arm not in ("", CHAMPION):
+            found.append(_beside(arm, None, series, champion, kpi))
     return found
+
+
+def _during(
+    trial: Trial, series: Mapping[int, float], champion: Mapping[int, float], kpi: Kpi
+) -> tuple[dict[int, float], dict[int, float]]:
+    """Both series over the whole periods of a trial."""
+    mine = {p: value for p, value in series.items() if p in champion and trial.holds(p, kpi.every)}
+    others = {p: champion[p] for p in mine}
+    if kpi.gather != "sum":
+        return mine, others
+    shares = {p: share for p in mine if (share := trial.share(p, kpi.every)) is not None}
+    return {p: mine[p] / share for p, share in shares.items()}, {p: others[p] / (1 - shares[p]) for p in shares}
+
+
+def _beside(
+    name: str, since: datetime | None, series: Mapping[int, float], champion: Mapping[int, float], kpi: Kpi
+) -> Moved:
+    both = sorted(series.keys() & champion.keys())
+    if len(both) < FEWEST:
+        why = f"insufficient data: {len(both)} periods beside the champion, {FEWEST} are needed"
+        return Moved(name, since, None, why, len(both))
+    difference = np.array([series[p] - champion[p] for p in both])
+    effect = interrupted.mean(np.array(both, dtype=np.int64), difference)
+    return Moved(name, since, effect, sentence(effect, kpi) if effect else "insufficient data", len(both))
 
 
 def sentence(effect: Effect, kpi: Kpi) -> str:
@@ -140,10 +211,21 @@ def sentence(effect: Effect, kpi: Kpi) -> str:
     return f"{'better' if (effect.estimate > 0) == (kpi.direction == 'up') else 'worse'}: {told}"
 
 
-def worth(each: Moved, kpi: Kpi) -> dict[str, Any] | None:
-    """What a release's effect was worth while it served, in the currency of the costs; None when it is not known."""
-    if each.effect is None or kpi.value_per_unit is None:
+def worth(each: Moved, kpi: Kpi, arms: Sequence[Moved] = ()) -> dict[str, Any] | None:
+    """What a release's effect was worth while it served, in the currency of the costs; None when it is not known.
+
+    Where it was an arm beside the champion before, that is its effect: arms share the day, a step in a series may be of
+    something else.
+    """
+    proven = next((arm.effect for arm in arms if arm.release == each.release and arm.effect is not None), None)
+    effect = proven or each.effect
+    if effect is None or kpi.value_per_unit is None:
         return None
     sign = kpi.value_per_unit * each.periods * (1 if kpi.direction == "up" else -1)
-    ends = sorted((sign * each.effect.low, sign * each.effect.high))
-    return {"estimate": sign * each.effect.estimate, "low": ends[0], "high": ends[1]}
+    ends = sorted((sign * effect.low, sign * effect.high))
+    return {
+        "estimate": sign * effect.estimate,
+        "low": ends[0],
+        "high": ends[1],
+        "by": "arms" if proven else "series",
+    }

@@ -101,7 +101,9 @@ def judge(
     interval = found.interval
     detail |= {"value": found.value, "interval": list(interval) if interval else None}
     judged = level(quality, found, own)
-    return Seen("quality", judged, _says(quality, found, own, judged), detail, _severe(quality, found))
+    says = _says(quality, found, own, judged)
+    # Two looks a day apart judge nearly the same rows: what they share is no confirmation.
+    return Seen("quality", judged, says, detail, _severe(quality, found), varies=True)
 
 
 def _arrays(rows: pa.Table, task: str) -> tuple[Any, np.ndarray]:

@@ -84,7 +84,10 @@ class When(Declared):
     cost: str | None = Field(default=None, description="the monitor that sees training take longer")
     volume: str | None = Field(default=None, description="the monitor that sees traffic grow thin or swell")
     stale: str | None = Field(default=None, description="the monitor that sees sources older than they may be")
-    windows: OutOfText | None = Field(default=None, description="in so many of the last windows; default: the last one")
+    windows: OutOfText | None = Field(
+        default=None,
+        description="in so many of the last windows that do not overlap; default: the last one pages, or 2 of 3 warn",
+    )
     decay: Decay | None = Field(default=None, description="the metric is forecast to leave its bounds soon")
     data: Arrived | None = Field(default=None, description="so many rows have arrived since the last training")
     kpi: Figure | None = Field(default=None, description="a business figure lies beyond a bound")

@@ -2,7 +2,8 @@
 
 `schedule` holds when the model was last trained that long ago. What names a monitor (`drift`, `quality`, …) looks at its
 newest observations of that kind: with `windows: 2 of 3` at least so many of the last ones must warn or page; without it the
-newest one pages, or 2 of the last 3 warn. `decay` holds when the newest forecast lies that near, `data` when so many rows
+newest one pages, or 2 of the last 3 warn. Windows that overlap hold the same rows and count as one; what is a fact of the
+moment, a stale source, counts by looks. `decay` holds when the newest forecast lies that near, `data` when so many rows
 have arrived since the last training, `kpi` when the mean of a business figure lies beyond a bound.
 
 A condition holds, holds not, or is not known: nothing was observed, or there was insufficient data. `any`, `all` and `not`
@@ -28,6 +29,9 @@ from modelyard.spec.values import OutOf, show_duration
 
 PERSISTENT = OutOf(2, 3)
 """Without `windows`: so many of the last windows must at least warn, unless the newest one pages."""
+
+MOMENTARY = ("stale",)
+"""What is a fact of the moment of a look, not of the rows of a window: each look counts."""
 
 
 @dataclass(frozen=True)
@@ -240,7 +244,7 @@ def _watched(kind: str, monitor: str, windows: OutOf | None, observations: Seque
     if windows is None and newest.level == "page":
         return Reason(True, f"{label}: {newest.says}")
     wanted = windows or PERSISTENT
-    last = seen[-wanted.of :]
+    last = seen[-wanted.of :] if kind in MOMENTARY else apart(seen, wanted.of)
     hits = [each for each in last if each.level in ("warn", "page")]
     counted = f"{len(hits)} of the last {len(last)} windows alarmed"
     if len(hits) >= wanted.hits:
@@ -250,3 +254,15 @@ def _watched(kind: str, monitor: str, windows: OutOf | None, observations: Seque
     unseen = empty + wanted.of - len(last)
     holds = None if len(hits) + unseen >= wanted.hits else False
     return Reason(holds, f"{label}: {counted}{lacking}, {wanted.hits} of {wanted.of} are needed")
+
+
+def apart(seen: Sequence[Observation], most: int) -> list[Observation]:
+    """The newest observation and those before it whose windows do not overlap, at most so many, oldest first: looks a day
+    apart at a window of a week say nearly the same thing twice. `seen` in the order of their windows."""
+    found: list[Observation] = []
+    for each in reversed(seen):
+        if len(found) == most:
+            break
+        if not found or each.end <= found[-1].start:
+            found.append(each)
+    return found[::-1]

@@ -15,7 +15,7 @@ from modelyard.stats import periods
 from modelyard.store import Held, Store, Transaction
 from modelyard.triggers import outbox
 from modelyard.triggers.causes import Seen
-from modelyard.triggers.decide import PERSISTENT, Decision, decide, watched
+from modelyard.triggers.decide import PERSISTENT, Decision, apart, decide, watched
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SERVING = ("rollout.promoted", "rollout.replaced", "rollout.rolled_back")
@@ -108,7 +108,7 @@ def _rows(store: Store, dataset: str, at: datetime) -> int | None:
 
 
 def _observations(store: Store, spec: Spec, trigger: Trigger, now: datetime) -> list[Observation]:
-    """What the monitors named in a condition saw of the release that serves now: the newest looks that it asks for.
+    """What the monitors named in a condition saw of the release that serves now: the newest windows that it asks for.
 
     A window counts when it ends after that release began to serve, and unless it says that it is about another one.
     """
@@ -136,9 +136,9 @@ def _newest(
             descending=True,
             limit=limit,
         )
-        mine = [each for each in seen if each.detail.get("release", champion) == champion]
-        if len(mine) >= most or len(seen) < limit:
-            return mine[:most]
+        mine = [each for each in reversed(seen) if each.detail.get("release", champion) == champion]
+        if len(apart(mine, most)) >= most or len(seen) < limit:
+            return mine
         limit *= 4
 
 
@@ -150,7 +150,7 @@ def _parts(when: When) -> Iterable[When]:
 
 
 def _asked(spec: Spec, trigger: Trigger) -> dict[str, dict[str, int]]:
-    """Per monitor, how many of its newest looks at a kind a condition asks for; a forecast that names no monitor is
+    """Per monitor, how many of its newest windows of a kind a condition asks for; a forecast that names no monitor is
     that of all of the model."""
     asked: dict[str, dict[str, int]] = {}
     for part in _parts(trigger.when):
