@@ -91,4 +91,6 @@ def test_many_categories_are_pooled_and_numbers_cut_into_fifths():
     assert len(set(shops)) == 52 and shops[0] == "s0" and shops[-1] == "missing" and "other" in shops
     ages = slices.label(pa.chunked_array([[*map(float, range(100)), None]]))
     assert len(set(ages)) == 6 and ages[0] == "< 19.8" and ages[-1] == "missing"
+    few = slices.label(pa.chunked_array([[1.0, float("nan"), None]]))
+    assert few.tolist() == ["1", "missing", "missing"]
     assert set(slices.label(pa.chunked_array([[True, False, None]]))) == {"true", "false", "missing"}

@@ -196,6 +196,26 @@ def test_a_booster_that_dropped_columns_takes_those_it_knows(table, tmp_path):
     np.testing.assert_allclose(models.load(tmp_path, signature=sig).predict(table), expected)
 
 
+@pytest.mark.parametrize("task", TARGETS)
+def test_lightgbm_is_asked_in_the_order_that_it_was_fitted_in(task, table, tmp_path):
+    sig, X, y = prepared(table, task, [*TEXT, *NUMBERS])
+    X = X[[*reversed(NUMBERS), *reversed(TEXT)]].astype(dict.fromkeys(TEXT, "category"))
+    kind = lightgbm.LGBMRegressor if task == "regression" else lightgbm.LGBMClassifier
+    model = kind(n_estimators=10, min_child_samples=5, verbose=-1).fit(X, y)
+    models.save(model, tmp_path, signature=sig)
+    expected = model.predict(X) if task == "regression" else model.predict_proba(X)
+    expected = expected[:, 1] if task == "binary_classification" else expected
+    np.testing.assert_allclose(models.load(tmp_path, signature=sig).predict(table), expected, rtol=1e-12)
+
+
+def test_lightgbm_of_a_matrix_is_asked_by_place(table, tmp_path):
+    sig, X, y = prepared(table, "binary_classification", NUMBERS)
+    model = lightgbm.LGBMClassifier(n_estimators=5, verbose=-1).fit(X.to_numpy(), y)
+    models.save(model, tmp_path, signature=sig)
+    expected = model.predict_proba(X.to_numpy())[:, 1]
+    np.testing.assert_allclose(models.load(tmp_path, signature=sig).predict(table), expected, rtol=1e-12)
+
+
 def test_an_estimator_that_dropped_columns_takes_those_it_knows(table, tmp_path):
     sig, X, y = prepared(table, "binary_classification", NUMBERS)
     model = HistGradientBoostingClassifier(max_iter=3).fit(X[["temp", "hour"]], y)
@@ -245,3 +265,11 @@ def test_strings_reach_models_as_objects_with_nan(table):
     X = frame.to_pandas(table, sig)
     assert [str(dtype) for dtype in X.dtypes] == ["object", "object", "float64", "int64", "float64", "bool"]
     assert pd.isna(X["origin"][0]) and isinstance(X["origin"][0], float)
+
+
+def test_the_range_of_large_whole_numbers_is_exact():
+    numbers = [2**53 + 1, -(2**60) - 1, 5] * 10
+    (item,) = signature.infer(pa.table({"n": numbers, "y": [0, 1, 1] * 10}), ["n"], "y", "binary_classification")[
+        "inputs"
+    ]
+    assert (item["min"], item["max"]) == (-(2**60) - 1, 2**53 + 1)

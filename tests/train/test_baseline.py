@@ -39,6 +39,16 @@ def test_whole_numbers_match_however_they_are_stored():
     assert model.predict(pa.table(floats)) == model.predict(pa.table(ints)) > 8
 
 
+def test_groups_of_many_columns_stay_apart():
+    """Six columns of 2**13 values have more groups than 64 bits can number."""
+    rows = 2**13
+    every = {f"c{place}": pa.array(range(rows)) for place in range(1, 6)}
+    same = {name: pa.array([7] * rows) for name in every}
+    both = pa.concat_tables([pa.table({"c0": pa.array(range(rows)), **part}) for part in (every, same)])
+    model = Baseline.of(both, np.zeros(2 * rows), list(both.column_names), {"task": "regression"})
+    assert len(model.groups) == 2 * rows - 1
+
+
 def test_classes_have_shares():
     model = fitted("multiclass_classification", "kind", ["carrier"])
     p = model.predict(TABLE)

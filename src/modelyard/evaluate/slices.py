@@ -24,6 +24,8 @@ def label(values: pa.ChunkedArray) -> np.ndarray:
     number = pa.types.is_floating(values.type) or pa.types.is_integer(values.type) or pa.types.is_decimal(values.type)
     if number and pc.count_distinct(values).as_py() > MOST_SLICES:
         return _fifths(values.cast(pa.float64(), safe=False).to_numpy())
+    if pa.types.is_floating(values.type):
+        values = pc.if_else(pc.is_nan(values), pa.scalar(None, values.type), values)
     encoded = pa.chunked_array(values).combine_chunks().dictionary_encode()
     names = np.array([_text(value) for value in encoded.dictionary.to_pylist()] + [MISSING], dtype=object)
     codes = encoded.indices.fill_null(len(names) - 1).to_numpy(zero_copy_only=False)

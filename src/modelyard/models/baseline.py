@@ -84,7 +84,8 @@ def _group(table: pa.Table, by: Sequence[str]) -> tuple[list[tuple[Any, ...]], n
         values = [_plain(value) for value in encoded.dictionary.to_pylist()]
         codes = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
         columns.append((values, codes))
-        place = place * max(len(values), 1) + codes
+        # Numbered anew after each column: products of many categories would not fit 64 bits.
+        place = np.unique(place * max(len(values), 1) + codes, return_inverse=True)[1]
     _, first, inverse = np.unique(place, return_index=True, return_inverse=True)
     keys = [tuple(values[codes[row]] for values, codes in columns) for row in first]
     return keys, inverse

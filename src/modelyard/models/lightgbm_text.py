@@ -89,10 +89,10 @@ def _mangled(name: str) -> str:
 
 
 def _columns(booster: Any, names: list[str]) -> list[str]:
-    if booster.num_feature() == len(names):
-        return names
+    """The inputs in the order in which the model was fitted on them, which may be another; by place where it knows none."""
     own = {_mangled(name): name for name in names}
-    return [own[name] for name in booster.feature_name()]
+    fitted = booster.feature_name()
+    return [own[name] for name in fitted] if set(fitted) <= set(own) else names
 
 
 def _categories(booster: Any, signature: dict[str, Any]) -> dict[str, list[Any]]:

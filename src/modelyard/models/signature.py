@@ -103,7 +103,8 @@ def _range(present: pa.ChunkedArray, word: str) -> dict[str, Any]:
         return {}
     median = float(np.median(finite))
     whole = word == "integer"
-    bounds = (int(finite.min()), int(finite.max())) if whole else (float(finite.min()), float(finite.max()))
+    # Of whole numbers as they are: beyond 2^53 a float is another one.
+    bounds = (low, high) if whole else (float(finite.min()), float(finite.max()))
     return {"min": bounds[0], "max": bounds[1], "median": round(median) if whole else median, "mode": _mode(present)}
 
 
