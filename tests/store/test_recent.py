@@ -113,6 +113,19 @@ def test_what_is_not_asked_for_any_more_is_dropped(
 
 
 @pytest.mark.parametrize("most", [500_000, -1])
+def test_a_window_may_begin_within_a_millisecond(
+    store_factory: Callable[..., Store], most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Delta notes times to the millisecond; a rollout begins at a microsecond."""
+    monkeypatch.setattr(recent, "MOST", most)
+    store, start = store_factory(), START + timedelta(microseconds=123_400)
+    for request, later in enumerate((-1, 0, 1)):
+        log(store, "d", [(request, 0, start + timedelta(microseconds=later), "answer")])
+        found = predictions.window(store, "d", start=start, end=start + timedelta(days=1), columns=NAMES)
+    assert found["request_id"].to_pylist() == ["r1", "r2"]
+
+
+@pytest.mark.parametrize("most", [500_000, -1])
 def test_a_deployment_without_a_log_has_no_rows(
     store_factory: Callable[..., Store], most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

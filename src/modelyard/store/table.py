@@ -13,7 +13,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
@@ -92,8 +92,8 @@ class Table:
             if "add" in action:
                 path, stats = self._path(action["add"]["path"]), json.loads(action["add"].get("stats") or "{}")
                 ends = (stats.get(f"{end}Values", {}).get(column) for end in ("min", "max"))
-                times = (datetime.fromisoformat(end).astimezone(UTC) if end else None for end in ends)
-                files[path] = Span(path, stats.get("numRecords", 0), *times)
+                low, high = (datetime.fromisoformat(end).astimezone(UTC) if end else None for end in ends)
+                files[path] = Span.noted(path, stats.get("numRecords", 0), low, high)
         return _Spans(number, files)
 
     def _noted(self, table: DeltaTable, column: str) -> list[Span]:
@@ -103,7 +103,7 @@ class Table:
             for end in ("min", "max")
         ]
         paths = map(self._path, added["path"].to_pylist())
-        return [Span(*each) for each in zip(paths, added["num_records"].to_pylist(), *ends, strict=True)]
+        return [Span.noted(*each) for each in zip(paths, added["num_records"].to_pylist(), *ends, strict=True)]
 
     def _path(self, uri: str) -> str:
         # Delta gives percent-encoded URLs; our tables have no partitions, so the name is all we need of them.
@@ -253,6 +253,11 @@ class Span:
     rows: int
     low: datetime | None
     high: datetime | None
+
+    @classmethod
+    def noted(cls, path: str, rows: int, low: datetime | None, high: datetime | None) -> Span:
+        """From the statistics of a commit, which cut times to milliseconds: the largest value may be a little larger."""
+        return cls(path, rows, low, high and high + timedelta(microseconds=999))
 
     def holds(self, start: datetime, end: datetime | None = None) -> bool:
         """Whether there may be rows of [start, end) in it."""

@@ -8,6 +8,7 @@ provide one fixture:
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +26,7 @@ from modelyard.clock import SimulatedClock
 from modelyard.errors import Conflict, DataError, InputError, LeaseLost, NotFound
 from modelyard.records import Alias, Audit, Label, Lease, Mark, Record, Run
 from modelyard.store import Store, audit, schema
+from modelyard.store.table import Table
 
 StoreFactory = Callable[..., Store]
 NOW = datetime(2013, 4, 1, 12, 30, 15, 123456, tzinfo=UTC)
@@ -667,6 +669,18 @@ class TestTables:
         assert len(table.files()) == 1
         assert rows(table) == before
         assert len(table.files(version - 1)) == 5
+
+    def test_the_log_is_never_cut(self, store: Store) -> None:
+        """Delta by itself drops commits of more than 30 days at a checkpoint: who looks again later would miss them."""
+        table, reader = store.table("a"), Table(store.files / "tables" / store.project / store.env, "a")
+        for n in range(22):
+            table.append(pa.table({"at": [NOW + timedelta(hours=n)]}))
+            if n == 0:
+                assert len(reader.spans("at")) == 1
+            for commit in (table.directory / "_delta_log").iterdir():
+                os.utime(commit, (0, 0))
+        assert len(reader.spans("at")) == 22
+        assert len(rows(table, 0)) == 1
 
     @pytest.mark.parametrize("name", ["", "../a", "a/../b", "/a", "a//b", "a\0b", "a%20b", "a\\b", ".hidden"])
     def test_names_that_lead_elsewhere_are_refused(self, store: Store, name: str) -> None:
