@@ -172,7 +172,7 @@ def _release(store: Store, training: pa.Table, begin: datetime, tables: Mapping[
     given, unseen = model.predict(training), first.predict(test)
     own = given[cut:]
     given = reference.as_unseen(given, own, unseen)
-    profile = reference.profile(reference.inputs(training, model.inputs, TIME), given, None, test[TIME], unseen, own)
+    profile = reference.profile(reference.Inputs(training, model.inputs, TIME), given, None, test[TIME], unseen, own)
     known = worth.performance(
         "binary_classification",
         test,

@@ -1,5 +1,6 @@
 """A command runs in a process group of its own, within its limits, and leaves nothing behind."""
 
+import itertools
 import os
 import signal
 import subprocess
@@ -40,6 +41,25 @@ def test_status_and_both_outputs_are_kept(tmp_path):
     outcome = run(tmp_path, "import sys; print('out', flush=True); print('err', file=sys.stderr)")
     assert (outcome.status, outcome.reason, outcome.ok) == (0, "", True)
     assert (tmp_path / "log").read_text() == "out\nerr\n"
+
+
+def test_what_waits_for_a_command_works_meanwhile_and_keeps_the_rest(tmp_path):
+    go, there = tmp_path / "go", tmp_path / "there"
+    code = "import pathlib\nwhile not pathlib.Path('go').exists(): pass\npathlib.Path('there').touch()"
+
+    def work():
+        for number in itertools.count():
+            if number == 2:
+                go.touch()
+            yield number
+
+    pieces = work()
+    with LocalEngine().running(
+        [sys.executable, "-c", code], cwd=tmp_path, log=tmp_path / "log", timeout=MINUTE
+    ) as command:
+        assert command.until(there.exists, pieces)
+        assert next(pieces) > 2
+        assert not command.until(lambda: False, pieces), "work without an end does not hide that the command has ended"
 
 
 def test_a_failing_command_is_a_crash_with_its_status(tmp_path):

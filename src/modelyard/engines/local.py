@@ -7,7 +7,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -61,10 +61,13 @@ class Running:
         assert self._outcome is not None, "it was left when all was over"
         return self._outcome
 
-    def until(self, ready: Callable[[], bool]) -> bool:
-        """Wait for what the command is to bring about; False when it ended without."""
+    def until(self, ready: Callable[[], bool], meanwhile: Iterable[object] = ()) -> bool:
+        """Wait for what the command is to bring about; False when it ended without. As long as it is not there, the pieces
+        of `meanwhile` are worked off one by one: what is left of an iterator can be done later."""
+        pieces, nothing = iter(meanwhile), object()
         while not ready():
-            if self._over.wait(_LOOK):
+            idle = next(pieces, nothing) is nothing
+            if self._over.wait(_LOOK if idle else 0):
                 return ready()
         return True
 

@@ -1,6 +1,7 @@
 """What a release keeps of its training beside the model: what its answers, inputs and worth are compared with later.
 
-The first half needs the model of the cut only, and is worked out while the child process fits on all rows.
+What needs no model is worked out while the child process fits on the cut, what needs the model of the cut only while it
+fits on all rows.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from modelyard import models, monitor
 from modelyard.digest import canonical
 from modelyard.loop.trial import Trial
 from modelyard.models import compiling
-from modelyard.stats.profile import Draft
 from modelyard.store import Store
 from modelyard.train import Fitted, baseline, reference, worth
 from modelyard.train.fitting import answers
@@ -32,33 +32,37 @@ class Asked:
 
 @dataclass(frozen=True, eq=False)
 class Ground:
-    """What needs no released model: the rows it is fitted on, the profile of their inputs, and digests of blobs."""
+    """What needs no model: the rows that the released one is fitted on, and the profile of their inputs."""
 
     table: pa.Table
-    draft: Draft
-    blobs: dict[str, str]
+    inputs: reference.Inputs
+
+    @classmethod
+    def of(cls, trial: Trial) -> Ground:
+        """Of a trial's rows; the profile is still to be worked out (`inputs.work`)."""
+        table = trial.table(trial.rows)
+        return cls(table, reference.Inputs(table, trial.frame.inputs, trial.frame.time))
 
 
-def ahead(store: Store, trial: Trial, asked: Asked) -> Ground:
-    """The performance profile, the baseline to fall back on, and the profile of the inputs."""
-    table, inputs, time = trial.table(trial.rows), trial.frame.inputs, trial.frame.time
+def ahead(store: Store, trial: Trial, asked: Asked, ground: Ground) -> dict[str, str]:
+    """What needs the model of the cut only, as digests of blobs: the performance profile, and the baseline to fall back on."""
+    table = ground.table
     known = worth.performance(
         trial.model.task,
         trial.test,
         trial.labels(trial.test),
         asked.test,
         asked.model.predict,
-        inputs=inputs,
-        time=time,
+        inputs=trial.frame.inputs,
+        time=trial.frame.time,
         classes=trial.signature["classes"] or (),
         seen=(trial.seen, trial.labels(trial.seen), asked.seen),
     )
     heuristic = baseline.fit(table, trial.labels(table), by=trial.model.baseline.by, signature=trial.signature)
-    blobs = {
+    return {
         "baseline": store.blobs.put(heuristic.to_json()),
         "performance": store.blobs.put(canonical(known.to_json())),
     }
-    return Ground(table, reference.inputs(table, inputs, time), blobs)
 
 
 def complete(store: Store, trial: Trial, asked: Asked, ground: Ground, released: Fitted) -> dict[str, Any]:
@@ -71,7 +75,7 @@ def complete(store: Store, trial: Trial, asked: Asked, ground: Ground, released:
         own = given[np.searchsorted(trial.rows, trial.cut.test)]
         given = reference.as_unseen(given, own, asked.test)
     times = (table.column(time), trial.test.column(time)) if time else (None, None)
-    profile = reference.profile(ground.draft, given, classes, times[1], asked.test, own)
+    profile = reference.profile(ground.inputs, given, classes, times[1], asked.test, own)
     rows = monitor.sample(reference.watched(table, given, trial.frame.inputs, classes), times[0])
     return {
         "artefact": store.blobs.put_tree(released.directory),
@@ -79,5 +83,4 @@ def complete(store: Store, trial: Trial, asked: Asked, ground: Ground, released:
         "compiled": parity,
         "reference": store.blobs.put(canonical(profile.to_json())),
         "sample": store.blobs.put(rows),
-        **ground.blobs,
     }

@@ -175,9 +175,10 @@ def _refitted(store: Store, engine: Engine, trial: Trial, version: Version, aske
     rows = {"all": trial.rows}
     fits = train.refit_on(store, engine, version.body, trial.frame, rows=rows, job_name=name, signature=trial.signature)
     with fits as running:
-        ground = kept.ahead(store, trial, asked)
-        released = running.take("all")
-    found = kept.complete(store, trial, asked, ground, released)
+        ground = kept.Ground.of(trial)
+        found = kept.ahead(store, trial, asked, ground)
+        released = running.take("all", ground.inputs.work)
+    found |= kept.complete(store, trial, asked, ground, released)
     clear(store, name)
     return found
 
@@ -208,17 +209,18 @@ def _build(
         compiling.warm()
         if tracked:
             tracking.warm(store)
-        released = cut = running.take("cut")
+        ground = kept.Ground.of(trial)
+        released = cut = running.take("cut", ground.inputs.work)
         say(f"judging on {len(trial.cut.test):,} rows")
         judged, asked = _judge(store, engine, project, trial, cut.model(), body, identity)
         if judged.passed:
-            ground = kept.ahead(store, trial, asked)
-            released = running.take("all") if "all" in rows else cut
+            known = kept.ahead(store, trial, asked, ground)
+            released = running.take("all", ground.inputs.work) if "all" in rows else cut
         log = running.log
     body |= {"cut": {"artefact": store.blobs.put_tree(cut.directory), "native": cut.manifest["native"]}}
     if judged.passed:
         say("compiling")
-        body |= kept.complete(store, trial, asked, ground, released)
+        body |= known | kept.complete(store, trial, asked, ground, released)
     body |= {"metrics": judged.metrics, "slices": judged.slices()}
     last = latest(store, trial.entity)
     version = Version(

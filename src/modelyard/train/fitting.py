@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -61,7 +61,7 @@ class Running(Protocol):
     """A command under way: see `engines.local.Running`."""
 
     def wait(self) -> Ended: ...
-    def until(self, ready: Callable[[], bool]) -> bool: ...
+    def until(self, ready: Callable[[], bool], meanwhile: Iterable[object]) -> bool: ...
 
 
 class Engine(Protocol):
@@ -106,10 +106,10 @@ class Fits:
         """The end of what the function has printed so far."""
         return said(self._directory)
 
-    def take(self, name: str) -> Fitted:
-        """Wait for the fit `name`. UserCodeError says what, where and what to do when the function raises, hangs, is
+    def take(self, name: str, meanwhile: Iterable[object] = ()) -> Fitted:
+        """Wait for the fit `name`, and work off `meanwhile` as long as it takes. UserCodeError says what, where and what to do when the function raises, hangs, is
         killed for its memory, or returns what is no model."""
-        self._running.until(lambda: job.fitted(self._directory, name) is not None)
+        self._running.until(lambda: job.fitted(self._directory, name) is not None, meanwhile)
         each = job.fitted(self._directory, name)
         if each is None:
             raise self._failure(self._running.wait())

@@ -7,7 +7,8 @@ the answers are mapped, quantile by quantile, to what unseen rows get.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,16 +22,26 @@ _SAME = 0.05
 _ALIKE = 0.5
 
 
-def inputs(table: pa.Table, names: Sequence[str], time: str | None) -> Draft:
-    """The part that needs no model: the profile of the inputs."""
-    draft = Draft(table.num_rows, table.column(time) if time else None)
-    for name in names:
-        draft.add(name, table.column(name))
-    return draft
+class Inputs:
+    """The part that needs no model, the profile of the inputs: each step of `work` takes one column in."""
+
+    def __init__(self, table: pa.Table, names: Sequence[str], time: str | None) -> None:
+        self._draft = Draft(table.num_rows, table.column(time) if time else None)
+        self.work = self._columns(table.select(list(names)))
+
+    def done(self) -> Draft:
+        """The profile, after all that is still to do."""
+        deque(self.work, maxlen=0)
+        return self._draft
+
+    def _columns(self, table: pa.Table) -> Iterator[str]:
+        for name, column in zip(table.column_names, table.columns, strict=True):
+            self._draft.add(name, column)
+            yield name
 
 
 def profile(
-    draft: Draft,
+    inputs: Inputs,
     answers: np.ndarray,
     classes: Sequence[Any] | None,
     times: pa.ChunkedArray | None = None,
@@ -44,6 +55,7 @@ def profile(
     for the same rows. Where many rows get one answer (a leaf, a shop), the next fit gives them another close by, which may
     be across the edge of a bin: as long as the two models hardly differ, what either says is usual.
     """
+    draft = inputs.done()
     draft.add(PREDICTION, _column(answers, classes), computed=True)
     known = draft.done()
     if unseen is None or times is None:
