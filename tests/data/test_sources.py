@@ -89,7 +89,27 @@ def test_marks_line_ends_and_empty_lines_do_no_harm(yard, content):
     assert yard.source(content) == [{"a": 1, "b": 2}]
 
 
-@pytest.mark.parametrize(("name", "pack"), [("raw.csv", bytes), ("raw.csv.gz", gzip.compress), ("raw.csv.zip", zipped)])
+def test_a_comma_is_decimal_where_it_does_not_divide_columns(yard):
+    rows = yard.source("size;price;share;code;text\n1;10,5;0,25;007;1,5 kg\n2;-3;1,0;010;2 kg\n")
+    assert rows[0] == {"size": 1, "price": 10.5, "share": 0.25, "code": "007", "text": "1,5 kg"}
+    assert rows[1]["price"] == -3.0
+    assert yard.source('a,b\n"1,234",x\n') == [{"a": "1,234", "b": "x"}]
+    assert yard.source("a;b\n1,5;x\n", types={"a": "float"}) == [{"a": 1.5, "b": "x"}]
+
+
+def zipped_under_another_name(content):
+    return zipped(content, "raw.csv.zip")
+
+
+@pytest.mark.parametrize(
+    ("name", "pack"),
+    [
+        ("raw.csv", bytes),
+        ("raw.csv.gz", gzip.compress),
+        ("raw.csv.zip", zipped),
+        ("raw.csv.zip", zipped_under_another_name),
+    ],
+)
 def test_packed_csv(yard, name, pack):
     yard.write(name, pack(b"a,b\n1,x\n2,y\n"))
     yard.declare(sources={"raw": {"uri": name}}, datasets={"kept": {"sql": "SELECT * FROM raw"}})
@@ -141,6 +161,35 @@ def test_a_time_without_zone_is_read_in_the_declared_one_with_a_warning(yard):
     rows = yard.source("t\n2024-01-01 12:00:00\n", time="t", timezone="Europe/Berlin")
     assert rows == [{"t": datetime(2024, 1, 1, 11, tzinfo=UTC)}]
     assert "read as Europe/Berlin" in yard.build("kept").body["warnings"][0]
+
+
+AUTUMN = "t,n\n2023-10-29 01:00,1\n2023-10-29 02:00,2\n2023-10-29 02:00,3\n2023-10-29 03:00,4\n"
+SPRING = "t,n\n2023-03-26 01:30,1\n2023-03-26 02:30,2\n2023-03-26 03:30,3\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "timezone", "says"),
+    [
+        (AUTUMN, "Europe/Berlin", "2 rows are in an hour that Europe/Berlin has twice (2023-10-29 02:00), read as in the second"),
+        (SPRING, "Europe/Berlin", "1 row is in an hour that Europe/Berlin leaves out (2023-03-26 02:00), read as an hour later"),
+        (AUTUMN, "America/New_York", None),
+        (AUTUMN, "UTC", None),
+        (AUTUMN.replace(":00,", ":00+02:00,"), "Europe/Berlin", None),
+    ],
+)  # fmt: skip
+def test_local_times_that_clocks_show_twice_or_never_are_said(yard, content, timezone, says):
+    yard.write("raw.csv", content)
+    source = {"uri": "raw.csv", "time": "t", "timezone": timezone}
+    yard.declare(sources={"raw": source}, datasets={"kept": {"sql": "SELECT * FROM raw"}})
+    warned = [each for each in yard.build("kept").body["warnings"] if "hour that" in each]
+    assert [each.split(": ")[1] for each in warned] == ([says] if says else [])
+
+
+def test_a_local_time_that_is_computed_is_looked_at_too(yard):
+    yard.write("raw.csv", AUTUMN)
+    source = {"uri": "raw.csv", "time": {"sql": "CAST(t AS TIMESTAMP)"}, "timezone": "Europe/Berlin"}
+    yard.declare(sources={"raw": source | {"types": {"t": "string"}}}, datasets={"kept": {"sql": "SELECT * FROM raw"}})
+    assert any("has twice" in each for each in yard.build("kept").body["warnings"])
 
 
 class TestKnownAt:

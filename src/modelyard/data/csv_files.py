@@ -27,7 +27,7 @@ from modelyard.errors import DataError
 from modelyard.features.sql import text
 from modelyard.spec.types import Source
 
-_LAYOUT = 2
+_LAYOUT = 3
 _KEEP_SECONDS = 86_400
 _DELIMITERS = ",;\t|"
 _HEADER_BYTES = 1 << 20
@@ -79,7 +79,7 @@ def _convert(connection: duckdb.DuckDBPyConnection, path: Path, source: Source, 
     declared: dict[str, str] = {name: kind for name, kind in source.types.items() if name in names}
     with _plain(path, temporary.with_suffix(".csv"), where=where) as file, _readable(path, where=where):
         relation = _relation(connection, file, names, delimiter, source.nulls)
-        typed = csv_types.infer(connection, relation, names, declared, where=where)
+        typed = csv_types.infer(connection, relation, names, declared, comma=delimiter != ",", where=where)
         select = f"SELECT {csv_types.read(names, typed)} FROM {relation}"
         connection.execute(f"COPY ({select}) TO {text(str(temporary))} (FORMAT parquet)")
     columns = {name: typed.readings[name].kind for name in names}
@@ -165,7 +165,8 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
             yield stream  # type: ignore[misc]
     elif suffix == ".zip":
         with zipfile.ZipFile(path) as archive:
-            members = [m for m in archive.namelist() if m.lower().endswith(".csv") and not m.startswith("__MACOSX/")]
+            files = [m for m in archive.namelist() if not m.endswith("/") and not m.startswith("__MACOSX/")]
+            members = [m for m in files if m.lower().endswith(".csv")] if len(files) > 1 else files
             if len(members) != 1:
                 raise zipfile.BadZipFile(f"it holds {len(members)} CSV files, and one is expected")
             with archive.open(members[0]) as stream:

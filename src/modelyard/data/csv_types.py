@@ -15,6 +15,8 @@ from modelyard.errors import DataError
 from modelyard.features.sql import identifier
 
 _ZONE = r"'[0-9](Z|[+-][0-9]{2}(:?[0-9]{2})?)$'"
+_SECONDS = r"regexp_replace({c}, '^([^:]*:[0-9]{2})(Z|[+-])', '\1:00\2')"
+"""ISO 8601 may leave the seconds out before an offset, as Java does; DuckDB does not read that."""
 _LEADING_ZERO = "(starts_with({c}, '0') AND length({c}) > 1 AND NOT starts_with({c}, '0.'))"
 _PLAIN = "NOT contains({c}, '_')"
 _SAMPLE = 1000
@@ -51,6 +53,11 @@ _INTEGER = Reading(
 _NUMBER = Reading(
     "DOUBLE", f"TRY_CAST({{c}} AS DOUBLE) IS NOT NULL AND {_PLAIN} AND NOT {_LEADING_ZERO}", "CAST({c} AS DOUBLE)"
 )
+_COMMA = Reading(
+    "DOUBLE",
+    "regexp_matches(trim({c}), '^[+-]?([1-9][0-9]*|0)(,[0-9]+)?([eE][+-]?[0-9]+)?$')",
+    "CAST(replace({c}, ',', '.') AS DOUBLE)",
+)
 _DATES = (
     Reading("DATE", "TRY_CAST({c} AS DATE) IS NOT NULL AND length(trim({c})) <= 10", "CAST({c} AS DATE)"),
     *(
@@ -66,8 +73,8 @@ _TIMES = (
     ),
     Reading(
         "TIMESTAMP WITH TIME ZONE",
-        f"TRY_CAST({{c}} AS TIMESTAMPTZ) IS NOT NULL AND regexp_matches({{c}}, {_ZONE})",
-        "CAST({c} AS TIMESTAMPTZ)",
+        f"TRY_CAST({_SECONDS} AS TIMESTAMPTZ) IS NOT NULL AND regexp_matches({{c}}, {_ZONE})",
+        f"CAST({_SECONDS} AS TIMESTAMPTZ)",
     ),
     *(
         _format(f"{day} {clock}", "TIMESTAMP")
@@ -113,13 +120,17 @@ def infer(
     columns: Sequence[str],
     declared: dict[str, str],
     *,
+    comma: bool,
     where: str,
 ) -> Typed:
     """How to read the text `columns` of `relation`; `declared` types (string, int, float, bool, date, timestamp) hold.
 
+    `comma`: numbers may be written as 0,5. Then that is what a comma in a number means, never thousands.
     DataError when a declared type does not fit all values of its column.
     """
-    candidates = {c: _DECLARED[declared[c]] if c in declared else _ANY for c in columns}
+    more = (_COMMA,) if comma else ()
+    known = {**_DECLARED, "float": (*_DECLARED["float"], *more)}
+    candidates = {c: known[declared[c]] if c in declared else (*_ANY, *more) for c in columns}
     sample = f"(SELECT * FROM {relation} LIMIT {_SAMPLE})"
     misfits, _ = _misfits(connection, sample, {c: r for c, r in candidates.items() if c not in declared})
     candidates |= {c: tuple(r for r in candidates[c] if not misfits[c, r]) for c in columns if c not in declared}

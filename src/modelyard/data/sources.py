@@ -10,7 +10,7 @@ from typing import Any
 
 import duckdb
 
-from modelyard.data import duck
+from modelyard.data import clocks, duck, kinds
 from modelyard.data.files import File, Union, open_file, unite
 from modelyard.data.times import as_timestamp, moment
 from modelyard.errors import DataError
@@ -61,6 +61,7 @@ def open_source(
     timed = f"(SELECT {select}, {TIME} FROM {inner}{visible})" if time else relation
     dated = inner if time else None
     rows, newest, hidden = _extent(connection, timed, dated, as_of=as_of, where=where, warnings=warnings)
+    warnings += _odd_clocks(connection, files, union, source, as_of=as_of, where=where)
     named = source.time if isinstance(source.time, str) else TIME
     return Opened(
         name=name,
@@ -160,6 +161,32 @@ def _computed(connection: duckdb.DuckDBPyConnection, union: Union, time: TimeSql
     with duck.explained("time.sql cannot be computed", where=where, hint=f"There are {', '.join(union.columns)}."):
         kind = duck.columns(connection, f"(SELECT ({time.sql}) AS t FROM {union.relation})")["t"]
     return moment(f"({time.sql})", kind, role="time", timezone=timezone, where=where)
+
+
+def _odd_clocks(
+    connection: duckdb.DuckDBPyConnection,
+    files: Sequence[File],
+    union: Union,
+    source: Source,
+    *,
+    as_of: datetime,
+    where: str,
+) -> list[str]:
+    """Warnings about the rows' times, where they say no zone, around the beginning and the end of summer time."""
+    time = source.time
+    if isinstance(time, str):
+        name, read = time, [f"SELECT {identifier(time)} AS t FROM {f.relation}" for f in files if _naive(f, time)]
+    elif time is not None:
+        name, computed = "time.sql", f"(SELECT ({time.sql}) AS t FROM {union.relation})"
+        read = [f"SELECT t FROM {computed}"] if kinds.zoneless(duck.columns(connection, computed)["t"]) else []
+    if time is None or not read:
+        return []
+    naive = " UNION ALL ".join(read)
+    return clocks.warnings(connection, naive, name=name, timezone=source.timezone, as_of=as_of, where=where)
+
+
+def _naive(file: File, column: str) -> bool:
+    return kinds.zoneless(file.columns.get(column, ""))
 
 
 def _masked(
