@@ -17,6 +17,7 @@ import pytest
 from modelyard.api.scaffold import init, names, pace
 from modelyard.errors import DataError, InputError, Refused
 from modelyard.spec import load
+from modelyard.spec.sources import stat
 
 CHANCE = np.random.default_rng(3)
 ROWS = 400
@@ -231,6 +232,76 @@ def test_a_table_inside_the_folder_is_named_where_it_is(tmp_path):
     init(tmp_path, data=tmp_path / "inbox/may.csv", target="bought")
     assert load(tmp_path).spec.sources["raw"].uri == "inbox/may.csv"
     assert not (tmp_path / "data").exists()
+
+
+def months(folder: Path) -> Path:
+    """A folder with a file of visits for each of two months, and a note beside them."""
+    folder.mkdir()
+    columns = visits()
+    for month, part in (("2024-01", slice(0, 248)), ("2024-02", slice(248, None))):
+        table(folder, {name: values[part] for name, values in columns.items()}, f"{month}.csv")
+    (folder / "README.txt").write_text("from the till")
+    return folder
+
+
+def test_a_folder_of_files_is_one_table_and_stays_where_it_is(tmp_path):
+    folder = months(tmp_path / "till")
+    init(tmp_path / "shop", data=folder, target="bought")
+    spec = load(tmp_path / "shop").spec
+    assert spec.sources["raw"].uri == f"{folder}/*.csv"
+    assert list(spec.datasets) == ["till"]
+    assert spec.monitors["bought-health"].every == timedelta(hours=3)  # of fifty days, not of one month
+    assert not (tmp_path / "shop/data").exists()
+
+
+@pytest.mark.parametrize(
+    ("said", "uri", "dataset"),
+    [("till/2024-*.csv", "till/2024-*.csv", "till"), ("till", "till/*.csv", "till"), ("*/2024-02.csv", "till/2024-02.csv", "table_2024_02")],
+)  # fmt: skip
+def test_files_inside_the_folder_are_named_from_there(tmp_path, said, uri, dataset):
+    months(tmp_path / "till")
+    init(tmp_path, data=tmp_path / said, target="bought")
+    spec = load(tmp_path).spec
+    assert (spec.sources["raw"].uri, list(spec.datasets)) == (uri, [dataset])
+
+
+def test_a_pattern_gives_the_name_that_it_begins_with(tmp_path):
+    folder = months(tmp_path / "x[1]")
+    for path in list(folder.glob("*.csv")):
+        path.rename(folder / f"orders-{path.name}")
+    init(tmp_path / "shop", data=folder / "orders-*.csv", target="bought")
+    project = load(tmp_path / "shop")
+    assert list(project.spec.datasets) == ["orders"]
+    assert len(stat(project.data, project.spec.sources["raw"]).files) == 2
+
+
+def test_files_that_do_not_fit_together_are_said(tmp_path):
+    folder = months(tmp_path / "till")
+    other = folder / "2024-02.csv"
+    other.write_text(other.read_text().replace("price", "net_price", 1))
+    with pytest.raises(DataError, match=r"2024-02\.csv: the column 'price', number in 2024-01\.csv, is missing here"):
+        init(tmp_path / "shop", data=folder, target="bought")
+    (folder / "more.parquet").write_bytes(b"")
+    with pytest.raises(DataError, match=r"\.csv and \.parquet files are in this folder"):
+        init(tmp_path / "shop", data=folder, target="bought")
+    with pytest.raises(DataError, match="no CSV or Parquet file"):
+        init(tmp_path / "shop", data=tmp_path, target="bought")
+
+
+def test_a_candidate_is_judged_by_a_fit_that_knows_what_the_champion_knew():
+    year, day = timedelta(days=365), timedelta(days=1)
+    plenty, few = pace.pace(year, 73 * day, 20_000), pace.pace(year, 73 * day, 400)
+    assert plenty.test <= plenty.schedule == 28 * day
+    assert few.test == 90 * day  # four weeks would have 30 rows to judge on
+
+
+def test_a_table_with_a_time_is_large_enough_at_any_start_of_a_simulation(tmp_path):
+    columns = visits()
+    _, spec = made(tmp_path, columns)
+    assert spec.datasets["table_rows"].checks[0].row_count.min == ROWS // 10
+    del columns["visited_at"]
+    init(tmp_path / "timeless", data=table(tmp_path, columns), target="bought")
+    assert load(tmp_path / "timeless").spec.datasets["table_rows"].checks[0].row_count.min == ROWS // 2
 
 
 def test_nothing_is_overwritten(tmp_path):

@@ -18,7 +18,12 @@ PORT = click.IntRange(1, 65535)
 
 @yard.command()
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--from", "data", type=click.Path(path_type=Path), help="A table: .csv, .csv.gz, .csv.zip or .parquet.")
+@click.option(
+    "--from",
+    "data",
+    type=click.Path(path_type=Path),
+    help="A table: .csv, .csv.gz, .csv.zip or .parquet, a folder of such files, or a quoted pattern.",
+)
 @click.option("--target", help="The column to predict.")
 @click.option("--time", help="The column with each row's time [found by looking].")
 @click.option("--name", help="The project's name [from DIR].")

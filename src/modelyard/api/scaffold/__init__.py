@@ -9,10 +9,10 @@ from pathlib import Path
 
 from modelyard.api.scaffold import example, names, page
 from modelyard.api.scaffold.draft import Draft, draft
+from modelyard.api.scaffold.given import given
 from modelyard.api.scaffold.look import opened
-from modelyard.errors import DataError, InputError, Refused
+from modelyard.errors import InputError, Refused
 
-COPIED_BYTES = 200_000_000
 _TEMPLATE = Path(__file__).parent / "template"
 
 
@@ -24,9 +24,10 @@ def init(
     time: str | None = None,
     name: str | None = None,
 ) -> list[Path]:
-    """Write a project into `directory` and return its files; `data` is a CSV (also .gz, .zip) or Parquet file.
+    """Write a project into `directory` and return its files; `data` is a CSV (also .gz, .zip) or Parquet file,
+    a folder of such files, or a pattern.
 
-    A table outside the directory is copied into data/, unless it has more than 200 MB: then it is named where it is.
+    One file outside the directory is copied into data/, unless it has more than 200 MB; several are named where they are.
     Without `data` a small example with made-up data is written. Refused when a file would be overwritten; DataError
     says what a table lacks. Nothing is written unless everything can be.
     """
@@ -36,12 +37,13 @@ def init(
             data, target = example.write(Path(folder)), example.TARGET
         assert target is not None
         project = names.name(name or directory.resolve().name, "project")
-        with opened(data) as table:
-            made = draft(table, target=target, time=time, project=project, stem=names.stem(data))
-        uri, copied = _place(directory, data, made.dataset)
-        files = _files(made, uri, copied)
+        found = given(data)
+        with opened(found.files, where=found.said) as table:
+            made = draft(table, target=target, time=time, project=project, stem=found.stem)
+        uri, copied = found.place(directory, made.dataset)
+        files = _files(made, uri, copied=copied, several=len(found.files) > 1)
         _check_free(directory, [*files, *([uri] if copied else [])])
-        return _write(directory, files, data if copied else None, uri)
+        return _write(directory, files, found.files[0] if copied else None, uri)
 
 
 def _check_words(data: Path | None, target: str | None, time: str | None) -> None:
@@ -53,27 +55,14 @@ def _check_words(data: Path | None, target: str | None, time: str | None) -> Non
         raise InputError("a target or a time without a table", where="--target", hint="Name the table: --from FILE.")
 
 
-def _place(directory: Path, data: Path, dataset: str) -> tuple[str, bool]:
-    """The `uri` of the source, and whether the table must be copied there."""
-    if not data.is_file():
-        raise DataError("it is not a file", where=str(data), hint="Name one file.")
-    full, root = data.resolve(), directory.resolve()
-    plain = not any(letter in str(full) for letter in "*?[]{}$")
-    if plain and full.is_relative_to(root):
-        return full.relative_to(root).as_posix(), False
-    if plain and full.stat().st_size > COPIED_BYTES:
-        return full.as_posix(), False
-    return f"data/{dataset}{names.suffix(data)}", True
-
-
-def _files(made: Draft, uri: str, copied: bool) -> dict[str, str]:
+def _files(made: Draft, uri: str, *, copied: bool, several: bool) -> dict[str, str]:
     function = _TEMPLATE / ("regressor.py" if made.goal.task == "regression" else "classifier.py")
     return {
         f"sql/{made.dataset}.sql": page.sql(made),
         "train.py": function.read_text(encoding="utf-8"),
         "request.json": json.dumps({"rows": made.examples}, indent=2, ensure_ascii=False) + "\n",
         ".gitignore": ".yard/\n__pycache__/\n",
-        "yard.yaml": page.declaration(made, uri, copied),
+        "yard.yaml": page.declaration(made, uri, copied=copied, several=several),
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -87,7 +88,7 @@ def draft(table: Table, *, target: str, time: str | None, project: str, stem: st
         classes=tuple(classes),
         values=_allowed(table, left),
         examples=_examples(sample, inputs),
-        warnings=tuple(warning.rpartition(f"{table.where}: ")[2] for warning in table.warnings),
+        warnings=tuple(re.sub(rf"^{re.escape(table.where)}[:,] ", "", warning) for warning in table.warnings),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -111,18 +111,12 @@ _DUCK = {
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Table]:
-    """Open a CSV (also .gz, .zip) or Parquet file. DataError when there is none, or nothing in it."""
-    where = str(path)
-    if not path.exists():
-        near = sorted(other.name for other in path.parent.glob(f"{path.stem[:3]}*"))[:3] if path.parent.is_dir() else []
-        raise DataError(
-            "there is no such file", where=where, hint=f"There is {', '.join(near)}." if near else "Check it."
-        )
-    source = Source(uri=str(path))
+def opened(paths: Sequence[Path], *, where: str) -> Iterator[Table]:
+    """Open CSV (also .gz, .zip) or Parquet files as one table, as a source does. DataError when nothing is in them."""
+    source = Source(uri=where)
     with tempfile.TemporaryDirectory() as folder, duck.connect(Path(folder)) as connection:
-        file = open_file(connection, path, source, cache=Path(folder), where=where)
-        union = unite(connection, [file], source, where=where)
+        files = [open_file(connection, path, source, cache=Path(folder), where=where) for path in paths]
+        union = unite(connection, files, source, where=where)
         rows = int(connection.execute(f"SELECT count(*) FROM {union.relation}").fetchall()[0][0])
         if rows == 0:
             raise DataError("the table has no rows", where=where, hint="Give one with rows to learn from.")

@@ -44,6 +44,11 @@ def suffix(path: Path) -> str:
     return next((ending for ending in _SUFFIXES if path.name.lower().endswith(ending)), path.suffix.lower())
 
 
+def known(path: Path) -> bool:
+    """Whether the name says a kind of file that can be read, and no hidden one."""
+    return suffix(path) in _SUFFIXES and not path.name.startswith(".")
+
+
 def scalar(value: Any) -> str:
     """A value as YAML writes it in one line, so that it is read back as what it is.
 

@@ -29,10 +29,12 @@ class Pace:
 def pace(span: timedelta, last_fifth: timedelta, rows: int) -> Pace:
     """Durations for `rows` over `span`, of which the newest fifth came in `last_fifth`.
 
-    Windows are wide enough to judge what comes in them; `min_rows` is set where no bearable width has 250 rows.
+    Windows are wide enough to judge what comes in them; `min_rows` is set where no bearable width has 250 rows. What is
+    tested on is no longer than the time between trainings, if that holds 250 rows: else a candidate would be judged by a
+    fit that knows less than the champion does.
 
     >>> pace(timedelta(days=365), timedelta(days=70), 20_000)
-    Pace(test=datetime.timedelta(days=56), every=datetime.timedelta(days=1), window=datetime.timedelta(days=7), \
+    Pace(test=datetime.timedelta(days=28), every=datetime.timedelta(days=1), window=datetime.timedelta(days=7), \
 schedule=datetime.timedelta(days=28), cooldown=datetime.timedelta(days=7), min_rows=None)
     >>> pace(timedelta(days=365), timedelta(days=70), 1500).window.days, pace(timedelta(days=1461), _DAY, 1461).min_rows
     (63, 58)
@@ -42,8 +44,9 @@ schedule=datetime.timedelta(days=28), cooldown=datetime.timedelta(days=7), min_r
     windows = [7 * every * times for times in (1, 2, 4, 9) if times == 1 or 7 * every * times <= span / 5]
     window = next((width for width in windows if rows * (width / span) >= ENOUGH), windows[min(1, len(windows) - 1)])
     expected = rows * (window / span)
+    tests = [width for width in _ROUND if width >= schedule and rows * (width / span) >= ENOUGH]
     return Pace(
-        test=_nearest(last_fifth),
+        test=min([_nearest(last_fifth), *tests]),
         every=every,
         window=window,
         schedule=schedule,

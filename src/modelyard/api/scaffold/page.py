@@ -21,12 +21,13 @@ BLIND = {"roc_auc": 0.5, "accuracy": 0.0, "r2": 0.0}
 """What guessing reaches."""
 
 
-def declaration(made: Draft, uri: str, copied: bool) -> str:
-    """The text of yard.yaml; `uri` is where its table is."""
+def declaration(made: Draft, uri: str, *, copied: bool, several: bool) -> str:
+    """The text of yard.yaml; `uri` is where its table is, a copy of what was given or the files themselves."""
     return _template("yard.yaml.j2").render(
         d=made,
         uri=uri,
         copied=copied,
+        several=several,
         data_checks=_data_checks(made),
         model_checks=_model_checks(made.goal, made.trial),
         tried=_tried(made.trial),
@@ -79,7 +80,7 @@ def _note(line: str, comment: Any) -> str:
 
 def _data_checks(made: Draft) -> list[str]:
     """The checks of the dataset, each as one line of YAML."""
-    checks = [f"{{row_count: {{min: {_half(next(iter(made.columns.values())).rows)}}}}}"]
+    checks = [f"{{row_count: {{min: {_fewest(made)}}}}}"]
     if made.key:
         checks.append(f"{{unique: {scalars([made.key])}}}")
     whole = [name for name in made.ranked if name in made.columns and made.columns[name].missing == 0][:6]
@@ -94,11 +95,11 @@ def _data_checks(made: Draft) -> list[str]:
     return checks
 
 
-def _half(rows: int) -> int:
-    """About half of the rows, rounded."""
-    half = max(1, rows // 2)
-    power = 10 ** max(0, len(str(half)) - 2)
-    return half // power * power
+def _fewest(made: Draft) -> int:
+    """Half of the rows, rounded; a tenth where rows have a time, so that a simulation may begin in the past."""
+    least = max(1, next(iter(made.columns.values())).rows // (10 if made.time else 2))
+    power = 10 ** max(0, len(str(least)) - 2)
+    return least // power * power
 
 
 def _room(low: float, high: float) -> tuple[str, str]:
