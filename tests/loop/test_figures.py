@@ -45,3 +45,15 @@ def test_data_that_keeps_failing_is_told_once_until_it_is_mended_and_counts_as_a
         ("data_failed", "dataset.hours", "the file is empty"),
     ]
     assert story.counts(events)["alerts"] == 3
+
+
+def test_a_doubt_about_data_is_told_beside_a_failure_and_until_its_checks_pass_again():
+    entries = [
+        audit(1, "table.doubted", "dataset.hours", "3 of 10 rows are outside"),
+        audit(2, "table.failed", "dataset.hours", "no row"),
+        audit(3, "table.doubted", "dataset.hours", "4 of 12 rows are outside"),
+        audit(4, "table.cleared", "dataset.hours", "its checks pass again"),
+        audit(5, "table.doubted", "dataset.hours", "1 of 14 rows is outside"),
+    ]
+    kinds = [each["kind"] for each in story.told(entries)]
+    assert kinds == ["data_doubted", "data_failed", "data", "data_doubted"]

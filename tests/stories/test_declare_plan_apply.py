@@ -85,6 +85,32 @@ def test_new_data_that_cannot_be_taken_in_is_told_once_until_it_can_be_again(sho
     assert told == ["table.failed", "table.mended"]
 
 
+def test_a_check_that_only_warns_is_told_when_it_speaks_and_when_it_is_silent_again(shop: Shop) -> None:
+    shop.edit("{row_count: {min: 50}}]", "{between: {column: minutes, max: 5000}, severity: warn}]")
+    table = shop.directory / "data/visits.csv"
+    good = table.read_text()
+    assert "warning" not in shop.yard("apply", "--yes", "--as-of", "2024-03-20").err
+    head, *rows = good.splitlines()
+    place = head.split(",").index("minutes")
+    odd = [[*row.split(",")[:place], "9999", *row.split(",")[place + 1 :]] for row in rows[-3:]]
+    table.write_text("\n".join([head, *rows[:-3], *(",".join(row) for row in odd)]) + "\n")
+    said = shop.yard("apply", "--yes", "--as-of", "2024-06-01")
+    assert said.code == 0
+    assert "dataset.visits_clean: warning: minutes is outside ..5000 in 3 of" in said.err
+    table.write_text(good)
+    assert "warning" not in shop.yard("apply", "--yes", "--as-of", "2024-06-01").err
+    told = [e["action"] for e in shop.yard("audit", "list", "--json").json["entries"]]
+    assert [action for action in told if action.startswith("table.")] == ["table.doubted", "table.cleared"]
+
+
+def test_a_check_of_a_model_that_only_warns_is_told(shop: Shop) -> None:
+    shop.edit("- {metric: {name: roc_auc, min: 0.6}}", "- {metric: {name: roc_auc, min: 0.99}, severity: warn}")
+    shop.edit("C: 1.0", "C: 0.3")
+    said = shop.yard("apply", "--yes", "--as-of", "2024-03-20")
+    assert said.code == 0
+    assert "model.buys: warning: " in said.err and "0.99" in said.err
+
+
 def test_a_label_that_becomes_known_by_time_alone_is_taken(shop: Shop) -> None:
     clock = SimulatedClock(datetime(2024, 3, 25, 12, tzinfo=UTC))
     context = Context(shop.directory, str(shop.directory / ".yard"), actor="test", clock=clock)

@@ -35,7 +35,7 @@ from modelyard.plan import (
     Step,
     TrainModel,
 )
-from modelyard.records import Declaration, Request
+from modelyard.records import Declaration, Request, Version
 from modelyard.store import Held
 
 LEASE = "loop"
@@ -180,13 +180,26 @@ def build_table(work: Work, entity: str) -> str:
         raise
     faults.mended(yard, entity, work.held)
     work.fresh.add(entity)
+    doubts = faults.judged(yard, version, work.held)
+    if doubts:
+        yard.progress(f"{entity}: warning: {doubts}")
     rows = version.body["rows"]
     if before is not None and before.digest == version.digest:
         return f"unchanged, {rows:,} rows"
     told = before.body.get("warnings", ()) if before is not None else ()
     for warning in (each for each in version.body.get("warnings", ()) if each not in told):
         yard.progress(f"{entity}: warning: {warning}")
-    return f"version {version.number}, {rows:,} rows"
+    return f"version {version.number}, {rows:,} rows{_against(before, version)}"
+
+
+def _against(before: Version | None, version: Version) -> str:
+    """How many rows more or fewer than the version before has; "" when it is the first, or holds the same."""
+    if before is None or before.body["content"] == version.body["content"]:
+        return ""
+    more = version.body["rows"] - before.body["rows"]
+    if not more:
+        return ", as many as before: some have changed"
+    return f", {abs(more):,} {'more' if more > 0 else 'fewer'} than before"
 
 
 def train(work: Work, name: str, why: str, request: int | None) -> str:
@@ -213,6 +226,8 @@ def train(work: Work, name: str, why: str, request: int | None) -> str:
         close_requests(yard, name, "failed", str(error), work.held)
         raise
     failed = [v for v in outcome.verdicts if v.severity == "error" and v.state != "pass"]
+    for verdict in (v for v in outcome.verdicts if v.severity == "warn" and v.state == "fail"):
+        yard.progress(f"{entity}: warning: {verdict.says}")
     if outcome.release is None:
         says = "not released: " + "; ".join(verdict.says for verdict in failed)
         close_requests(yard, name, "refused", says, work.held)

@@ -6,11 +6,12 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from modelyard.loop.faults import FAILED, MENDED
+from modelyard.loop.faults import CLEARED, DOUBTED, FAILED, MENDED
 from modelyard.records import Audit
 from modelyard.store import Store
 
-DATA_FAILED = "data_failed"
+DATA_FAILED, DATA_DOUBTED = "data_failed", "data_doubted"
+OVER = {MENDED: FAILED, CLEARED: DOUBTED}
 KINDS = {
     "release.created": "release",
     "release.refused": "refused",
@@ -39,6 +40,8 @@ KINDS = {
     "monitor.alarmed": "alert",
     FAILED: DATA_FAILED,
     MENDED: "data",
+    DOUBTED: DATA_DOUBTED,
+    CLEARED: "data",
     "message.sent": "message",
 }
 
@@ -49,16 +52,16 @@ def events(store: Store) -> list[dict[str, Any]]:
 
 
 def told(entries: Iterable[Audit]) -> list[dict[str, Any]]:
-    """Audit entries as events; data that keeps failing is told once, until it is mended."""
+    """Audit entries as events; data that keeps failing, or is doubted, is told once, until that is over."""
     shown: list[dict[str, Any]] = []
-    broken: set[str] = set()
+    lasting: set[tuple[str, str]] = set()
     for entry in entries:
-        if entry.action == FAILED and entry.subject in broken:
+        if (entry.action, entry.subject) in lasting:
             continue
-        if entry.action == FAILED:
-            broken.add(entry.subject)
-        elif entry.action == MENDED:
-            broken.discard(entry.subject)
+        if entry.action in OVER.values():
+            lasting.add((entry.action, entry.subject))
+        elif entry.action in OVER:
+            lasting.discard((OVER[entry.action], entry.subject))
         why = entry.detail.get("why", "")
         shown.append({"at": entry.at.isoformat(), "kind": _kind(entry), "subject": entry.subject, "why": why})
     return shown
@@ -74,7 +77,7 @@ def _kind(entry: Audit) -> str:
 def counts(events: list[dict[str, Any]]) -> dict[str, int]:
     """How often a model was retrained, promoted, rolled back, and how often an alarm went off."""
     kinds = Counter(event["kind"] for event in events)
-    known = set(KINDS.values()) - {"alert", DATA_FAILED}
+    known = set(KINDS.values()) - {"alert", DATA_FAILED, DATA_DOUBTED}
     return {
         "retrains": kinds["retrain"],
         "promotions": kinds["promotion"],

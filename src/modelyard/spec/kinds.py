@@ -33,12 +33,13 @@ EVENTS = (
     "refused",
     "training_failed",
     "data_failed",
+    "data_doubted",
     "approval",
     "trigger",
     "trigger_failed",
 )
 """What happens and must be known: a release was taken back, a rollout waits for a person, a candidate did not pass, training
-failed, new data could not be taken in, a release waits for approval, a trigger was declared to tell, what a trigger asked for failed."""
+failed, new data could not be taken in, or a check warns of it, a release waits for approval, a trigger was declared to tell, what a trigger asked for failed."""
 
 TOLD = {"stale": "stale_source"}
 """Observations whose alert has a name of its own."""
