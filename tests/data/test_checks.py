@@ -56,6 +56,27 @@ def test_nan_is_missing_and_not_out_of_range(yard):
     sql = "SELECT id, CASE WHEN id = 1 THEN CAST('nan' AS DOUBLE) ELSE 1.0 END AS n FROM raw"
     assert "n is missing in 1 of 4 rows" in verdict(yard, {"not_null": ["n"]}, sql=sql).says
     assert verdict(yard, {"between": {"column": "n", "min": 0, "max": 2}}, sql=sql).state == "pass"
+    assert verdict(yard, {"values": {"column": "n", "allowed": [1]}}, sql=sql).state == "pass"
+
+
+def test_two_nan_are_not_alike(yard):
+    sql = "SELECT id, CASE WHEN id < 3 THEN CAST('nan' AS DOUBLE) ELSE id END AS n FROM raw"
+    assert verdict(yard, {"unique": ["n"]}, sql=sql).state == "pass"
+
+
+@pytest.mark.parametrize(
+    ("kind", "allowed", "state"),
+    [
+        ("DOUBLE", ["inf", 1], "pass"),
+        ("DOUBLE", ["nan", 1], "fail"),
+        ("BOOLEAN", ["true"], "pass"),
+        ("BOOLEAN", ["false"], "fail"),
+    ],
+)
+def test_allowed_values_are_read_as_the_column_is(yard, kind, allowed, state):
+    value = "'true'" if kind == "BOOLEAN" else "if(id = 1, 'inf', '1')"
+    sql = f"SELECT id, CAST({value} AS {kind}) AS n FROM raw"
+    assert verdict(yard, {"values": {"column": "n", "allowed": allowed}}, sql=sql).state == state
 
 
 def test_at_most_five_keys(yard):

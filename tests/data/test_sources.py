@@ -369,6 +369,65 @@ def test_a_bad_source_is_one_sentence(yard, source, says):
         yard.build("kept")
 
 
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("\na,b\n1,2\n", r"the first line is empty"),
+        ("a," + "x" * 200_000 + "\n1,2\n", r"the header cannot be read: field larger"),
+    ],
+    ids=["an empty first line", "an endless name"],
+)
+def test_a_header_that_is_none_is_one_sentence(yard, content, says):
+    with pytest.raises(DataError, match=says):
+        yard.source(content)
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_files_name_is_no_pattern(yard, ending):
+    """`sales[1].csv` is that file, whatever else is called `sales1.csv`."""
+    for name, value in (("sales[1]", 1), ("sales1", 2)):
+        duckdb.sql(f"SELECT {value} AS a").write_parquet(str(yard.directory / f"{name}.parquet"))
+        yard.write(f"{name}.csv", f"a\n{value}\n")
+    yard.declare(sources={"raw": {"uri": f"sales[1].{ending}"}}, datasets={"kept": {"sql": "SELECT * FROM raw"}})
+    assert yard.rows(yard.build("kept")) == [{"a": 1}]
+
+
+def test_whole_numbers_that_a_float_would_round_stay_text(yard):
+    yard.write("raw.csv", "id,amount\n12345678901234567890,1e30\n12345678901234567891,2.5\n")
+    yard.declare(sources={"raw": {"uri": "raw.csv"}}, datasets={"kept": {"sql": "SELECT * FROM raw"}})
+    version = yard.build("kept")
+    assert [row["id"] for row in yard.rows(version)] == ["12345678901234567890", "12345678901234567891"]
+    assert version.body["columns"] == {"id": "string", "amount": "number"}
+    (warning,) = version.body["warnings"]
+    assert "'id' stays text: whole numbers of more than 64 bits" in warning and "types: {id: float}" in warning
+    assert yard.source("id\n12345678901234567890\n7\n", types={"id": "float"})[1] == {"id": 7.0}
+
+
+def test_a_type_of_a_column_that_no_file_has_is_told(yard):
+    yard.write("raw.csv", "id,price\n1,2\n")
+    yard.declare(
+        sources={"raw": {"uri": "raw.csv", "types": {"pricse": "float"}}},
+        datasets={"kept": {"sql": "SELECT * FROM raw"}},
+    )
+    (warning,) = yard.build("kept").body["warnings"]
+    assert "`types` names 'pricse', which no file has, so it is null everywhere: was 'price' meant?" in warning
+
+
+@pytest.mark.parametrize(
+    "time",
+    ["infinity", "-infinity", "9999-12-31 23:59:59"],
+)
+@pytest.mark.parametrize("named", ["time", "again"])
+def test_a_time_that_cannot_be_kept_is_none(yard, time, named):
+    """Databases write infinity for "never", and people the last day of the calendar, which ends earlier elsewhere."""
+    yard.write("raw.csv", f"id,time,again\n1,2024-01-01 10:00:00,2024-01-01 10:00:00\n2,{time},{time}\n")
+    source = {"uri": "raw.csv", "timezone": "America/New_York"} | ({"time": "time"} if named == "time" else {})
+    yard.declare(sources={"raw": source}, datasets={"kept": {"sql": "SELECT * FROM raw", "time": named}})
+    version = yard.build("kept")
+    assert [row["id"] for row in yard.rows(version)] == [1]
+    assert "1 rows without a" in version.body["warnings"][-1]
+
+
 def test_text_as_time_is_read_with_a_warning(yard):
     duckdb.sql("SELECT '2024-01-01 10:00' AS t UNION ALL SELECT '2024-01-02T10:00:00+01:00'").write_parquet(
         str(yard.directory / "raw.parquet")

@@ -55,6 +55,12 @@ def test_a_shared_name_is_qualified_in_the_view():
     assert Input("seats", "plane", "seats", "integer") in found
 
 
+def test_capitals_do_not_tell_columns_apart():
+    """SQL, which joins them, takes `Year` and `year` for one name."""
+    other = Shape("seatmap", {"tailnum": "string", "Seats": "integer", "Year": "integer"}, ("tailnum",))
+    assert names(views=[PLANE, other])[-4:] == ["plane.year", "plane.seats", "seatmap.Seats", "seatmap.Year"]
+
+
 def test_a_name_shared_by_two_views_is_qualified_in_both():
     other = Shape("seatmap", {"tailnum": "string", "seats": "integer"}, ("tailnum",))
     assert names(views=[PLANE, other])[-3:] == ["plane.year", "plane.seats", "seatmap.seats"]

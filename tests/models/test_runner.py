@@ -77,6 +77,19 @@ def test_a_class_of_the_project_answers_from_its_own_process(code, table, sig, t
     model.close()
 
 
+def test_the_projects_code_gets_no_token(code, table, sig, tmp_path, monkeypatch):
+    (code / "yardtest" / "shapes.py").write_text(
+        "import os\nclass Told:\n    def predict(self, X):\n        return [float('YARD_TOKEN' in os.environ)] * len(X)\n"
+    )
+    from yardtest.shapes import Told
+
+    models.save(Told(), tmp_path / "m", signature=sig, code=code)
+    monkeypatch.setenv("YARD_TOKEN", "secret")
+    model = models.load(tmp_path / "m", signature=sig)
+    np.testing.assert_array_equal(model.predict(table), [0.0] * 4)
+    model.close()
+
+
 def test_a_function_of_the_project_may_be_a_step_of_a_pipeline(code, table, sig, tmp_path):
     from yardtest.shapes import double
 

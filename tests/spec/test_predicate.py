@@ -70,6 +70,8 @@ def _json(parsed: object) -> object:
         ("age IS 3", "expected NULL"),
         ("age = 3x", "belongs to no condition"),
         ("(" * 100 + "a = 1" + ")" * 100, "nests too deep"),
+        ("NOT " * 5000 + "a = 1", "more than 200 parts"),
+        (" OR ".join(f"a = {n}" for n in range(5000)), "IN holds many values"),
     ],
 )
 def test_what_is_no_condition_is_told_where(text: str, says: str) -> None:

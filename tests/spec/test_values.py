@@ -41,7 +41,13 @@ def test_other_texts_are_no_durations(text: str) -> None:
         parse_duration(text)
 
 
-@pytest.mark.parametrize("text", ["101%", "-1%", "1.5", "half", "nan"])
+@pytest.mark.parametrize("text", ["1e400", "1e9999999%", "1e99999999999999999999pp", "much"])
+def test_other_texts_are_no_margins(text: str) -> None:
+    with pytest.raises(ValueError, match="margin"):
+        parse_margin(text)
+
+
+@pytest.mark.parametrize("text", ["101%", "-1%", "1.5", "half", "nan", "1e9999999%", "1e99999999999999999999%"])
 def test_other_texts_are_no_shares(text: str) -> None:
     with pytest.raises(ValueError, match="share"):
         parse_share(text)

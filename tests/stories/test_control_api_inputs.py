@@ -56,7 +56,7 @@ def api(applied_shop) -> Api:
         b'{"ref": NaN}', b'{"ref": Infinity}', b'{"ref": 1e999}', b'{"ref": "\\ud800"}', b'{"\\ud800": 1}',
         b'{"ref": "a\\u0000b"}', b'{"ref": ' + b"[" * 900 + b"]" * 900 + b"}", b'{"ref": ' + b"1" * 5000 + b"}",
         b'{"deployment": "\\ud800", "reason": "x"}', b'{"ref": "a", "ref": "b"}', b'{"ref": {}, "reason": []}',
-        b"[" * 100_000,
+        b"[" * 100_000, b'{"time": "2024-01-01", "value": 1' + b"0" * 400 + b"}",
     ],
 )  # fmt: skip
 def test_bad_bodies_are_the_callers_fault(api, path, body):

@@ -195,6 +195,15 @@ def test_a_file_is_answered_and_labelled_in_either_format(shop: Shop) -> None:
     pq.write_table(labels, shop.directory / "labels.parquet")
     said = shop.yard("feedback", "buys-api", str(shop.directory / "labels.parquet"), "--json")
     assert (said.code, said.json) == (0, {"rows": 50, "statuses": {"200": 50}})
+    pcsv.write_csv(rows.slice(0, 3), shop.directory / "[i]n.csv")  # the name of a file, and no pattern
+    rows.slice(0, 3).to_pandas().iloc[[2, 0]].to_parquet(shop.directory / "pandas.parquet")  # with pandas' own numbers
+    (shop.directory / "empty.csv").write_text("")
+    for name, answered in (("[i]n.csv", 3), ("pandas.parquet", 2)):
+        answers = str(shop.directory / "few.csv")
+        said = shop.yard("predict", "buys-api", str(shop.directory / name), "-o", answers, "--json")
+        assert (said.code, said.json["rows"]) == (0, answered), said.err
+    said = shop.yard("predict", "buys-api", str(shop.directory / "empty.csv"), "-o", str(shop.directory / "few.csv"))
+    assert said.code == 2 and "the file is empty" in said.err
     segments = sum(1 for _ in shop.directory.rglob("log/**/*.log"))
     said = shop.yard("predict", "buys-api", str(shop.directory / "in.csv"), "-o", str(shop.directory / "no/out.csv"))
     assert said.code == 2 and "No such file or directory" in said.err

@@ -52,6 +52,9 @@ def test_a_closed_pipe_is_no_failure(yard: Yard) -> None:
     "words",
     [
         ("plan", "--as-of", "32.13.2024"),
+        ("plan", "--as-of", "0001-01-01T00:00+05:00"),
+        ("score", "buys"),
+        ("release", "show", "buys@²"),
         ("plan", "--env", "a/b"),
         ("plan", "--no-such-option"),
         ("no-such-command",),

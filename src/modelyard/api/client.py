@@ -9,7 +9,7 @@ import httpx
 
 from modelyard import errors
 from modelyard.api.routes import OPERATIONS
-from modelyard.errors import InputError, NotFound, Problem, SpecError, UserCodeError, YardError
+from modelyard.errors import InputError, NotFound, Problem, SpecError, Unavailable, UserCodeError, YardError
 
 KINDS = {kind.code: kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, YardError)}
 PATIENCE = httpx.Timeout(10.0, read=7200.0)
@@ -35,7 +35,7 @@ def call(
                 headers={"X-Yard-Actor": quote(actor)},
             )
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise YardError(f"no answer from {url}: {error}", hint="Is `yard up` running there? See YARD_URL.") from error
+        raise Unavailable(f"no answer from {url}: {error}", hint="Is `yard up` running there? See YARD_URL.") from error
     if response.is_success:
         return response.json()
     raise _error(response)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
@@ -54,7 +55,13 @@ def _given(item: Any, number: int) -> tuple[datetime, float, str]:
         raise InputError("expected an object with time, value and perhaps arm", where=where)
     moment = parse_time(item.get("time"))
     value, arm = item.get("value"), item.get("arm") or ""
-    if moment is None or isinstance(value, bool) or not isinstance(value, int | float) or not isinstance(arm, str):
+    if (
+        moment is None
+        or isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or not abs(value) <= sys.float_info.max
+        or not isinstance(arm, str)
+    ):
         raise InputError("expected a time, a number, and perhaps a text for the arm", where=where)
     return moment, float(value), arm
 

@@ -11,27 +11,14 @@ import duckdb
 import pyarrow as pa
 
 from modelyard.api.context import Context
+from modelyard.api.tables import read
 from modelyard.errors import DataError, InputError, NotFound
 from modelyard.records import Deployment, Release, Version
 from modelyard.serve import Gateway, Refusal
 from modelyard.store import Store
 
 Json = dict[str, Any]
-FORMATS = {".csv": "read_csv", ".gz": "read_csv", ".parquet": "read_parquet"}
 WRITERS = {".csv": "(format csv, header)", ".parquet": "(format parquet)"}
-
-
-def read_table(path: Path) -> pa.Table:
-    """Read a CSV or Parquet file whole."""
-    reader = FORMATS.get(path.suffix)
-    if reader is None:
-        raise InputError(f"{path.name}: cannot read this kind of file", hint="Give a .csv, .csv.gz or .parquet file.")
-    if not path.is_file():
-        raise DataError("no such file", where=str(path), hint="Check the path.")
-    try:
-        return duckdb.connect().execute(f"select * from {reader}(?)", [str(path)]).to_arrow_table()
-    except duckdb.Error as error:
-        raise DataError(str(error).splitlines()[0], where=str(path)) from error
 
 
 def predict(context: Context, deployment: str, source: Path, out: Path) -> Json:
@@ -41,7 +28,7 @@ def predict(context: Context, deployment: str, source: Path, out: Path) -> Json:
     """
     if out.suffix not in WRITERS:
         raise InputError(f"{out.name}: cannot write this kind of file", hint="Give a .csv or .parquet file.")
-    table = read_table(source)
+    table = read(source)
     _, store = context.known()
     gateway, spec = _gateway(store, deployment)
     part = out.with_name(f"{out.name}.part")
@@ -108,7 +95,7 @@ def _passed_over(store: Store, deployment: Deployment, names: list[str]) -> list
 
 def feedback(context: Context, deployment: str, source: Path) -> Json:
     """Give labels from a file: columns request_id, row, label, or the dataset's key columns and label; time optional."""
-    table = read_table(source)
+    table = read(source)
     if "label" not in table.column_names:
         raise DataError("has no column `label`", where=str(source), hint="Name the column with the label `label`.")
     _, store = context.known()

@@ -123,6 +123,7 @@ def run(context: Context, *, api_port: int, gateway_port: int, workers: int | No
                 context.progress(f"the gateway is idle: {wanted} workers")
                 leaving.append(gateways.pop())
                 _end(leaving[-1])
+            leaving = still_leaving(leaving)
             time.sleep(POLL)
     finally:
         _stop([*gateways, *others, *leaving])
@@ -157,6 +158,14 @@ def _keep(member: Member, environment: dict[str, str], now: float, context: Cont
         member.due = now + wait
     if now >= member.due:
         member.start(environment)
+
+
+def still_leaving(members: list[Member]) -> list[Member]:
+    """Those that have not ended yet; of the others nothing is kept."""
+    for member in members:
+        if not member.running:
+            member.forget()
+    return [member for member in members if member.running]
 
 
 def _end(member: Member) -> None:

@@ -80,8 +80,18 @@ def _common(command: Any) -> Any:
     return command
 
 
+NOT_BUILT = ("export", "score", "token")
+"""Commands of the design that are not there yet; they are refused as such."""
+
+
 class Yard(click.Group):
     """The command group: every command gets the common options and one way to fail."""
+
+    def resolve_command(self, context: click.Context, args: list[str]) -> Any:
+        """The command that is meant."""
+        if context.parent is None and args[0] in NOT_BUILT:
+            context.fail(f"known, but not built yet: `{args[0]}`")
+        return super().resolve_command(context, args)
 
     def command(self, *args: Any, **kwargs: Any) -> Any:
         """Register a command, with the common options."""

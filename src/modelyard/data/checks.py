@@ -6,6 +6,7 @@ A finding never holds values other than keys. Missing values fail `not_null` alo
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -117,7 +118,7 @@ def _unique(table: Checked, columns: Columns) -> Finding:
     name = f"unique({', '.join(columns)})"
     _need(table, columns)
     listed = identifiers(columns)
-    present = " AND ".join(f"{identifier(c)} IS NOT NULL" for c in columns)
+    present = " AND ".join(f"NOT {_missing(table, c)}" for c in columns)
     groups = (
         f"SELECT {listed}, count(*) AS n FROM {table.relation} WHERE {present} GROUP BY {listed} HAVING count(*) > 1"
     )
@@ -173,11 +174,11 @@ def _values(table: Checked, values: Values) -> Finding:
     kind = kinds.shown(table.columns[values.column])
     if kind == "list":
         raise DataError(f"{values.column!r} is a list")
-    column, as_text = identifier(values.column), kind not in ("integer", "number", "boolean")
-    allowed = [_literal(value, as_text) for value in values.allowed if value is not None]
+    column = identifier(values.column)
+    allowed = [_literal(value, kind) for value in values.allowed if value is not None]
     known = ", ".join(one for one in allowed if one is not None)
     value = f"CAST({column} AS VARCHAR)" if kind in ("date", "timestamp") else column
-    condition = f"{column} IS NOT NULL" + (f" AND {value} NOT IN ({known})" if known else "")
+    condition = f"NOT {_missing(table, values.column)}" + (f" AND {value} NOT IN ({known})" if known else "")
     count = _count(table, condition)
     if not count:
         return Finding(name, "pass", f"{values.column} has only allowed values", _detail(table, 0))
@@ -265,16 +266,17 @@ def _need(table: Checked, columns: Sequence[str]) -> None:
             raise DataError(f"there is no column {column!r}", hint=hint)
 
 
-def _literal(value: Any, as_text: bool) -> str | None:
-    """An allowed value as SQL; None when no value of the column can equal it."""
-    if as_text:
+def _literal(value: Any, kind: str) -> str | None:
+    """An allowed value as SQL, for a column of that kind; None when no value of the column can equal it."""
+    if kind not in ("integer", "number", "boolean"):
         return text(value if isinstance(value, str) else json.dumps(value))
-    if isinstance(value, bool):
-        return "TRUE" if value else "FALSE"
+    if isinstance(value, bool) or (kind == "boolean" and str(value).lower() in ("true", "false")):
+        return str(value).upper()
     try:
-        return repr(value if isinstance(value, int) else float(value))
+        number = value if isinstance(value, int) else float(value)
     except ValueError:
         return None
+    return repr(number) if isinstance(number, int) or math.isfinite(number) else f"'{number}'::DOUBLE"
 
 
 def _name(check: DataCheck) -> str:

@@ -27,7 +27,7 @@ from modelyard.errors import DataError
 from modelyard.features.sql import text
 from modelyard.spec.types import Source
 
-_LAYOUT = 3
+_LAYOUT = 4
 _KEEP_SECONDS = 86_400
 _DELIMITERS = ",;\t|"
 _HEADER_BYTES = 1 << 20
@@ -83,7 +83,7 @@ def _convert(connection: duckdb.DuckDBPyConnection, path: Path, source: Source, 
         select = f"SELECT {csv_types.read(names, typed)} FROM {relation}"
         connection.execute(f"COPY ({select}) TO {text(str(temporary))} (FORMAT parquet)")
     columns = {name: typed.readings[name].kind for name in names}
-    facts = {"columns": columns, "rows": typed.rows, "dates": typed.dates, "warnings": warnings}
+    facts = {"columns": columns, "rows": typed.rows, "dates": typed.dates, "warnings": [*warnings, *typed.warnings]}
     os.replace(temporary, place.with_suffix(".parquet"))
     temporary.write_text(json.dumps(facts))
     os.replace(temporary, place.with_suffix(".json"))
@@ -96,7 +96,7 @@ def _relation(
     columns = ", ".join(f"{text(name)}: 'VARCHAR'" for name in names)
     missing = ", ".join(text(null) for null in nulls) or "''"
     relation = (
-        f"read_csv({text(str(file))}, columns={{{columns}}}, auto_detect=false, header=true, delim={text(delimiter)},"
+        f"read_csv({duck.named(str(file))}, columns={{{columns}}}, auto_detect=false, header=true, delim={text(delimiter)},"
         f" quote='\"', escape='\"', nullstr=[{missing}], strict_mode=true)"
     )
     try:
@@ -124,7 +124,12 @@ def _header(path: Path, *, where: str) -> tuple[list[str], str, list[str]]:
     # Only the names are judged here: what else is not UTF-8, the parser finds with its line.
     lines = head.decode("utf-8", errors="surrogateescape").removeprefix("\ufeff")
     delimiter = max(_DELIMITERS, key=lines.split("\n")[0].count)
-    names = next(csv.reader(io.StringIO(lines, newline=""), delimiter=delimiter))
+    try:
+        names = next(csv.reader(io.StringIO(lines, newline=""), delimiter=delimiter))
+    except csv.Error as error:
+        raise DataError(f"the header cannot be read: {error}", where=where, hint="Is it a CSV file?") from None
+    if not names:
+        raise DataError("the first line is empty", where=where, hint="It must be the header, with the columns' names.")
     if any("\udc80" <= letter <= "\udcff" for name in names for letter in name):
         raise _not_utf8(where)
     warnings = []

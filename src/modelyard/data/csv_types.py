@@ -1,7 +1,8 @@
 """Which type a CSV column has: the narrowest that every value of the file fits, not only the first ones.
 
 A first look at some rows leaves few candidates per column; one pass over the file then counts the values each of them
-cannot read. Text with leading zeros is an identifier and stays text; so do dates that could be read day or month first.
+cannot read. Text with leading zeros is an identifier and stays text; so are whole numbers of more than 64 bits, of which a
+float would lose digits, and dates that could be read day or month first.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ _SECONDS = r"regexp_replace({c}, '^([^:]*:[0-9]{2})(Z|[+-])', '\1:00\2')"
 """ISO 8601 may leave the seconds out before an offset, as Java does; DuckDB does not read that."""
 _LEADING_ZERO = "(starts_with({c}, '0') AND length({c}) > 1 AND NOT starts_with({c}, '0.'))"
 _PLAIN = "NOT contains({c}, '_')"
+_LONG = "(length({c}) > 18 AND regexp_matches({c}, '^[+-]?[0-9]{19,}$') AND TRY_CAST({c} AS BIGINT) IS NULL)"
 _SAMPLE = 1000
 
 
@@ -50,9 +52,9 @@ _INTEGER = Reading(
     f" AND {_PLAIN} AND NOT {_LEADING_ZERO}",
     "CAST({c} AS BIGINT)",
 )
-_NUMBER = Reading(
-    "DOUBLE", f"TRY_CAST({{c}} AS DOUBLE) IS NOT NULL AND {_PLAIN} AND NOT {_LEADING_ZERO}", "CAST({c} AS DOUBLE)"
-)
+_ANY_NUMBER = f"TRY_CAST({{c}} AS DOUBLE) IS NOT NULL AND {_PLAIN} AND NOT {_LEADING_ZERO}"
+_NUMBER = Reading("DOUBLE", f"{_ANY_NUMBER} AND NOT {_LONG}", "CAST({c} AS DOUBLE)")
+_LONG_NUMBER = Reading("VARCHAR", _ANY_NUMBER, "{c}")
 _COMMA = Reading(
     "DOUBLE",
     "regexp_matches(trim({c}), '^[+-]?([1-9][0-9]*|0)(,[0-9]+)?([eE][+-]?[0-9]+)?$')",
@@ -85,7 +87,7 @@ _TIMES = (
 _TEXT = Reading("VARCHAR", "TRUE", "{c}")
 _NOTHING = Reading('"NULL"', "TRUE", "CAST(NULL AS VARCHAR)")
 
-_ANY = (_BOOLEAN, _INTEGER, _NUMBER, *_DATES, *_TIMES)
+_ANY = (_BOOLEAN, _INTEGER, _NUMBER, _LONG_NUMBER, *_DATES, *_TIMES)
 _DECLARED: dict[str, tuple[Reading, ...]] = {
     "string": (_TEXT,),
     "int": (
@@ -112,6 +114,7 @@ class Typed:
     readings: dict[str, Reading]
     rows: int
     dates: dict[str, dict[str, str]] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
 
 
 def infer(
@@ -153,6 +156,11 @@ def _best(column: str, fitting: list[Reading], typed: Typed) -> Reading:
     """The first reading that fits, unless it is one of several formats of a date."""
     if not fitting:
         return _TEXT
+    if fitting[0] is _LONG_NUMBER:
+        told = (
+            f"stays text: whole numbers of more than 64 bits; if they are amounts, declare types: {{{column}: float}}"
+        )
+        typed.warnings.append(f"{column!r} {told}")
     if fitting[0].note:
         same = {r.note: r.kind for r in fitting if r.note and r.kind == fitting[0].kind}
         typed.dates[column] = same

@@ -55,15 +55,21 @@ def _instance() -> duckdb.DuckDBPyConnection:
 def shut(connection: duckdb.DuckDBPyConnection, files: list[str]) -> None:
     """Leave `files` as the only ones that SQL can reach: what a project reads, it declares."""
     # As a literal: a bound parameter would make DuckDB import pandas.
-    connection.execute(f"SET allowed_paths = [{', '.join(text(file) for file in files)}]")
+    # Both as it is called and as `scan` writes it: DuckDB compares before it takes a name for a pattern.
+    allowed = dict.fromkeys(spelt for file in files for spelt in (text(file), named(file)))
+    connection.execute(f"SET allowed_paths = [{', '.join(allowed)}]")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
 
 
 def scan(paths: Iterable[str]) -> str:
     """SQL of the rows of Parquet files, whose names are no patterns and say nothing about the rows."""
-    listed = ", ".join(text(re.sub(r"([*?\[])", r"[\1]", path)) for path in paths)
-    return f"read_parquet([{listed}], hive_partitioning = false)"
+    return f"read_parquet([{', '.join(map(named, paths))}], hive_partitioning = false)"
+
+
+def named(path: str) -> str:
+    """A file's name as a text literal that is no pattern."""
+    return text(re.sub(r"([*?\[])", r"[\1]", path))
 
 
 def arrow(connection: duckdb.DuckDBPyConnection, sql: str) -> pa.Table:

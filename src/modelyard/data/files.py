@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from pathlib import Path
 
 import duckdb
@@ -90,8 +91,8 @@ def unite(connection: duckdb.DuckDBPyConnection, files: Sequence[File], source: 
     """Read `files` (of one source, in order) as one table. DataError when their columns cannot be reconciled."""
     files = _agreed(files, source)
     columns = _reconciled(connection, files, source)
-    _check_declared(columns, source, where=where)
     warnings = [*(f"{file.label}: {warning}" for file in files for warning in file.warnings), *_added(files, columns)]
+    warnings += _nowhere(files, source, where)
     naive = sorted({c for file in files for c, kind in file.columns.items() if kinds.zoneless(kind)})
     if naive:
         warnings.append(f"{where}: {', '.join(naive)} without zone, read as {source.timezone}")
@@ -192,9 +193,13 @@ def _added(files: Sequence[File], columns: dict[str, str]) -> list[str]:
     return warnings
 
 
-def _check_declared(columns: dict[str, str], source: Source, *, where: str) -> None:
-    for column, kind in source.types.items():
-        if kind not in _DECLARED:
-            raise DataError(
-                f"types.{column}: {kind!r} is not a type", where=where, hint=f"There are {', '.join(_DECLARED)}."
-            )
+def _nowhere(files: Sequence[File], source: Source, where: str) -> list[str]:
+    """Warnings about declared types of columns that no file has: perhaps another one was meant."""
+    there = {column: None for file in files for column in file.columns}
+    warnings = []
+    for column in source.types:
+        if column not in there:
+            near = get_close_matches(column, there, n=1)
+            meant = f": was {near[0]!r} meant?" if near else ""
+            warnings.append(f"{where}: `types` names {column!r}, which no file has, so it is null everywhere{meant}")
+    return warnings

@@ -10,7 +10,7 @@ import duckdb
 
 from modelyard.data import duck, kinds
 from modelyard.data.sources import TIME
-from modelyard.data.times import as_timestamp
+from modelyard.data.times import as_timestamp, keepable
 from modelyard.errors import DataError
 from modelyard.features.shape import Known
 from modelyard.features.sql import identifier, moment
@@ -112,12 +112,13 @@ def _read_time(
 def _cut(
     connection: duckdb.DuckDBPyConnection, time: str, as_of: datetime, *, where: str, warnings: list[str]
 ) -> datetime | None:
-    """Leave out rows without a time, and those later than `as_of`; the time of the first of the latter."""
+    """Leave out rows without a time that can be kept, and those later than `as_of`; the time of the first of the latter."""
     column = identifier(time)
-    undated, future = f"{column} IS NULL", f"{column} > {moment(as_of)}"
+    dated, future = f"coalesce({keepable(column)}, FALSE)", f"{column} > {moment(as_of)}"
+    undated = f"NOT {dated}"
     found = duck.row(
         connection,
-        f"SELECT count_if({undated}) AS undated, min({column}) FILTER ({future}) AS next FROM {TABLE}",
+        f"SELECT count_if({undated}) AS undated, min({column}) FILTER ({future} AND {dated}) AS next FROM {TABLE}",
     )
     hidden: datetime | None = found["next"]
     if found["undated"]:

@@ -12,7 +12,7 @@ import duckdb
 
 from modelyard.data import clocks, duck, kinds
 from modelyard.data.files import File, Union, open_file, unite
-from modelyard.data.times import as_timestamp, moment
+from modelyard.data.times import as_timestamp, keepable, moment
 from modelyard.errors import DataError
 from modelyard.features.shape import Known, known_since, later_columns
 from modelyard.features.sql import identifier
@@ -140,11 +140,11 @@ def _is_future(connection: duckdb.DuckDBPyConnection, file: File, source: Source
 def _time(
     connection: duckdb.DuckDBPyConnection, union: Union, source: Source, *, where: str, warnings: list[str]
 ) -> str | None:
-    """SQL of the rows' time, None when none is declared."""
+    """SQL of the rows' time, None when none is declared; null in a row whose time cannot be kept."""
     if source.time is None:
         return None
     if isinstance(source.time, str):
-        return as_timestamp(
+        time = as_timestamp(
             connection,
             union.relation,
             union.columns,
@@ -154,7 +154,9 @@ def _time(
             where=where,
             warnings=warnings,
         )
-    return _computed(connection, union, source.time, source.timezone, where=where)
+    else:
+        time = _computed(connection, union, source.time, source.timezone, where=where)
+    return f"CASE WHEN {keepable(time)} THEN {time} END"
 
 
 def _computed(connection: duckdb.DuckDBPyConnection, union: Union, time: TimeSql, timezone: str, *, where: str) -> str:

@@ -51,6 +51,11 @@ def as_timestamp(
     return value
 
 
+def keepable(value: str) -> str:
+    """SQL: whether a timestamp is one that Python, and so every room, can hold: no infinity, no year 10000."""
+    return f"{value} BETWEEN TIMESTAMPTZ '0001-01-02 00:00:00+00' AND TIMESTAMPTZ '9999-12-30 00:00:00+00'"
+
+
 def moment(value: str, kind: str, *, role: str, timezone: str, where: str) -> str:
     """SQL that makes a timestamp of `value` (SQL of DuckDB's type `kind`); DataError when that is no time."""
     if kind == "DATE":

@@ -1,7 +1,7 @@
 """Which columns a model sees, and under which names: roles are taken away, what is left is input.
 
 Columns of the dataset keep their names. A column of a feature view has its bare name where that is unique among the
-dataset and all views of the model, else `view.column`.
+dataset and all views of the model, else `view.column`. Capitals do not tell columns apart, as in SQL.
 """
 
 from __future__ import annotations
@@ -51,10 +51,10 @@ def _of_dataset(dataset: Shape, model: Model) -> list[Input]:
 
 def _of_views(dataset: Shape, views: Sequence[Shape]) -> list[Input]:
     owned = [(view, column) for view in views for column in _offered(view)]
-    uses = Counter(column for _, column in owned)
-    uses.update(dataset.columns.keys())
+    uses = Counter(column.lower() for _, column in owned)
+    uses.update(column.lower() for column in dataset.columns)
     return [
-        Input(column if uses[column] == 1 else f"{view.name}.{column}", view.name, column, view.columns[column])
+        Input(column if uses[column.lower()] == 1 else f"{view.name}.{column}", view.name, column, view.columns[column])
         for view, column in owned
     ]
 
@@ -108,9 +108,11 @@ def _check_entity(dataset: Shape, view: Shape) -> None:
 
 
 def _check_names(dataset: Shape, candidates: Iterable[Input]) -> None:
-    uses = Counter(candidate.name for candidate in candidates)
+    uses = Counter(candidate.name.lower() for candidate in candidates)
+    taken = {column.lower() for column in dataset.columns}
     for candidate in candidates:
-        if uses[candidate.name] > 1 or (candidate.table != dataset.name and candidate.name in dataset.columns):
+        name = candidate.name.lower()
+        if uses[name] > 1 or (candidate.table != dataset.name and name in taken):
             raise DataError(
                 f"two inputs would be named {candidate.name!r}",
                 where=f"dataset {dataset.name}",

@@ -77,7 +77,7 @@ class Runner:
         self._child = subprocess.Popen(
             [sys.executable, "-P", "-m", "modelyard.models.runner", str(self.directory)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=self.directory,
-            env={**os.environ, "PYTHONHASHSEED": "0"},
+            env={name: value for name, value in os.environ.items() if name != "YARD_TOKEN"} | {"PYTHONHASHSEED": "0"},
         )  # fmt: skip
         self._close = weakref.finalize(self, _end, self._child)
         assert self._child.stdin is not None

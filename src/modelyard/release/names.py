@@ -30,7 +30,7 @@ def find(store: Store | Transaction, ref: str) -> Release:
     mine = [release for release in releases if release.model == model]
     if not mine:
         raise NotFound(f"there is no release {ref!r}.", hint=_nearest(ref, releases))
-    if which.isdigit():
+    if re.fullmatch(r"[0-9]{1,18}", which):
         found = [release for release in mine if release.number == int(which)]
     else:
         alias = store.one(Alias, model=model, alias=which or "champion")

@@ -27,7 +27,7 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 _COMPARISONS = ("=", "!=", "<>", "<", "<=", ">", ">=")
-_DEEPEST = 40
+_DEEPEST, _MOST = 40, 200
 
 
 @dataclass(frozen=True)
@@ -121,6 +121,7 @@ class _Parser:
         self._text = text
         self._next = 0
         self._depth = 0
+        self._parts = 0
 
     def any_of(self) -> Predicate:
         self._depth += 1
@@ -143,6 +144,9 @@ class _Parser:
         return found
 
     def _one(self) -> Predicate:
+        self._parts += 1
+        if self._parts > _MOST:
+            raise _wrong(self._text, self._at(), f"it has more than {_MOST} parts; IN holds many values")
         if self._took("not"):
             return ("not", self._one())
         if self._took("("):

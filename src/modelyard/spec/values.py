@@ -6,6 +6,7 @@ the number `7` from the text `"7"`.
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import timedelta
 from decimal import Decimal
@@ -97,6 +98,21 @@ def _digits(number: Decimal) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+def _scaled(value: Any, units: str) -> tuple[float, str]:
+    """A number, a hundredth of it where one of `units` stands behind it, and that unit; NaN when it is none.
+
+    >>> _scaled("0.3%", "%|pp"), _scaled("2", "%")
+    ((0.003, '%'), (2.0, ''))
+    """
+    match = re.fullmatch(rf"({_NUMBER})\s*({units})?", str(value).strip())
+    if not match:
+        return math.nan, ""
+    try:
+        return float(Decimal(match[1]) / (100 if match[2] else 1)), match[2] or ""
+    except ArithmeticError:  # an exponent beyond all measure
+        return math.nan, ""
+
+
 class Margin(NamedTuple):
     """A difference that is allowed: relative (`2%`) or in the metric's own unit (`1pp`, `0.01`)."""
 
@@ -120,19 +136,15 @@ def parse_margin(value: Any) -> Margin:
     """
     if isinstance(value, Margin):
         return value
-    text = str(value).strip()
-    match = re.fullmatch(rf"({_NUMBER})\s*(%|pp)?", text)
-    if not match:
+    number, unit = _scaled(value, "%|pp")
+    if not math.isfinite(number):
         raise ValueError("expected a margin such as 2% (relative), 1pp (percentage points) or 0.01")
-    number = Decimal(match[1])
-    return Margin(float(number / 100 if match[2] else number), match[2] == "%")
+    return Margin(number, unit == "%")
 
 
 def parse_share(value: Any) -> float:
     """Read a share between 0 and 1: `5%` or `0.05`."""
-    text = str(value).strip()
-    match = re.fullmatch(rf"({_NUMBER})\s*(%)?", text)
-    share = float(Decimal(match[1]) / (100 if match[2] else 1)) if match else -1
+    share, _ = _scaled(value, "%")
     if not 0 <= share <= 1:
         raise ValueError("expected a share such as 5% or 0.05, between 0 and 1")
     return share

@@ -53,12 +53,17 @@ def zone(look: Look, path: Path, name: str) -> None:
 
 def known_at(look: Look, path: Path, items: Sequence[KnownAt], *, timed: bool) -> None:
     """Later-known columns: which, and when."""
+    seen: set[str] = set()
     for index, item in enumerate(items):
         place = (*path, "known_at", index)
         given = {"at": item.at, "after": item.after}
         look.exactly_one(place, given, among=given)
         if not item.columns:
             look.wrong((*place, "columns"), "expected at least one column.")
+        for column in item.columns:
+            if column in seen:
+                look.wrong((*place, "columns"), f"`{column}` stands in two entries, and becomes known once.")
+        seen.update(item.columns)
         if item.at is not None and item.at in item.columns:
             message = f"`{item.at}` cannot name the time at which it becomes known itself."
             look.wrong((*place, "columns", item.columns.index(item.at)), message)
