@@ -216,6 +216,13 @@ def test_an_invalid_escape_is_not_our_warning(tmp_path: Path) -> None:
     assert fingerprint(tmp_path, "m:fit")
 
 
+@pytest.mark.parametrize("deep", [f"X = {' + '.join(['1'] * 3000)}", f"X = a{'.b' * 3000}"], ids=["sum", "chain"])
+def test_a_statement_without_end_is_named(tmp_path: Path, deep: str) -> None:
+    write(tmp_path, {"m.py": f"{deep}\n\n\ndef fit(X, y):\n    return X\n"})
+    with pytest.raises(InputError, match="nests too deep"):
+        read_function(tmp_path, "m:fit")
+
+
 @pytest.mark.parametrize(
     ("function", "says"),
     [

@@ -148,6 +148,9 @@ def test_aliases_cannot_blow_up(folder: Path) -> None:
 def test_deep_nesting_is_refused(folder: Path) -> None:
     with pytest.raises(SpecError, match="nested more than"):
         declare(folder, "a: " + "[" * 500 + "]" * 500)
+    steps = "".join(f"a{n}: &a{n} [*a{n - 1}]\n" for n in range(1, 500))
+    with pytest.raises(SpecError, match="nested more than"):
+        declare(folder, f"a0: &a0 [x]\n{steps}")
 
 
 def test_a_missing_file_is_one_mistake(tmp_path: Path) -> None:

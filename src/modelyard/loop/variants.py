@@ -1,19 +1,19 @@
-"""Variants of a policy: the same project with some values of its declaration changed. Pure."""
+"""Variants of a policy: the same project with some values of its declaration changed, checked as that is."""
 
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any
 
-from pydantic import ValidationError
-
-from modelyard.errors import InputError
+from modelyard.errors import InputError, SpecError
 from modelyard.spec import Project
+from modelyard.spec.load import read
 from modelyard.spec.types import Spec
-from modelyard.spec.values import Plain
+from modelyard.spec.values import Plain, resolve
 
 Choice = tuple[str, tuple[str, ...]]
 
@@ -32,7 +32,7 @@ def vary(project: Project, choices: tuple[Choice, ...]) -> Iterator[tuple[str, P
         dumped = project.spec.model_dump(mode="json", by_alias=True)
         for path, value in zip(paths, values, strict=True):
             _put(dumped, path, value)
-        yield name, replace(project, spec=_read(dumped, name))
+        yield name, replace(project, spec=_read(dumped, name, project))
 
 
 def _put(tree: dict[str, Any], path: str, value: str) -> None:
@@ -46,7 +46,7 @@ def _put(tree: dict[str, Any], path: str, value: str) -> None:
         place = place[key]
     if not isinstance(place, dict):
         raise _unknown(path, ".".join(parents), last, place)
-    place[last] = None if value in ("none", "null") else Plain(value)
+    place[last] = None if value == "none" else resolve(Plain(value))
 
 
 def _unknown(path: str, where: str, key: str, place: Any) -> InputError:
@@ -58,10 +58,17 @@ def _unknown(path: str, where: str, key: str, place: Any) -> InputError:
     )
 
 
-def _read(dumped: dict[str, Any], name: str) -> Spec:
+def _read(dumped: dict[str, Any], name: str, project: Project) -> Spec:
+    """The changed declaration; InputError with every mistake in it."""
     try:
-        return Spec.model_validate(dumped)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise InputError(f"{place}: {first['msg']}", where=f"--vary {name}") from error
+        return read(json.dumps(_given(dumped)), project.directory)  # JSON is YAML too
+    except SpecError as error:
+        said = "; ".join(f"{each.path}: {each.message} {each.hint}".strip() for each in error.problems)
+        raise InputError(said, where=f"--vary {name}") from error
+
+
+def _given(value: Any) -> Any:
+    """A value without what is not set in it."""
+    if isinstance(value, dict):
+        return {key: _given(item) for key, item in value.items() if item is not None}
+    return [_given(item) for item in value] if isinstance(value, list) else value

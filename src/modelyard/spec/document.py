@@ -31,6 +31,7 @@ class Node:
     place: Place
     keys: dict[str, Place] = field(default_factory=dict)
     size: int = 1
+    depth: int = 1
 
     def child(self, step: str | int) -> Node | None:
         """The value under a key or an index; None when there is none."""
@@ -251,6 +252,9 @@ class _Builder:
     def _grow(self, node: Node, value: Node, event: Any, path: Path) -> None:
         """Count values, those behind aliases every time they are used: a small text must not become a huge value."""
         node.size += value.size
+        node.depth = max(node.depth, value.depth + 1)
+        if node.depth > DEEPEST:
+            raise self._broken(event, f"this is nested more than {DEEPEST} levels deep.", "Use fewer aliases.", path)
         if node.size > LARGEST:
             raise self._broken(event, f"this declares more than {LARGEST} values.", "Use fewer aliases.", path)
 

@@ -48,10 +48,23 @@ def load(project_dir: Path | str, env_vars: Mapping[str, str] | None = None, *, 
     """
     directory = Path(project_dir)
     text, parsed, problems = _read(directory)
+    return Project(directory, _checked(parsed, problems, directory, env_vars), text, data or directory)
+
+
+def read(text: str, project_dir: Path | str) -> Spec:
+    """The declaration that a text would be in a folder's place of `yard.yaml`; as `load`."""
+    parsed, problems = document.parse(text.encode(), FILE)
+    return _checked(parsed, problems, Path(project_dir), None)
+
+
+def _checked(
+    parsed: Document | None, problems: list[Problem], directory: Path, env_vars: Mapping[str, str] | None
+) -> Spec:
+    """The declaration of a parsed file; SpecError with every mistake, beside the `problems` of its syntax."""
     if parsed is None:
         raise SpecError(problems)
     spec, found, broken = _validate(parsed)
-    problems += found
+    problems = [*problems, *found]
     if spec is not None:
         env = os.environ if env_vars is None else env_vars
         look = Look(parsed, spec, directory, env, frozenset(broken))
@@ -60,7 +73,7 @@ def load(project_dir: Path | str, env_vars: Mapping[str, str] | None = None, *, 
         problems += look.problems
     if problems or spec is None:
         raise SpecError(_in_order(problems))
-    return Project(directory, resolve_inputs(spec, directory), text, data or directory)
+    return resolve_inputs(spec, directory)
 
 
 def _read(directory: Path) -> tuple[str, Document | None, list[Problem]]:

@@ -67,17 +67,20 @@ class Module:
 @functools.lru_cache(maxsize=1024)
 def parse(text: str, name: str, path: str, package: bool) -> Module:
     """Read a module's text. InputError, with its line, when it is not Python."""
+    parent = name if package else name.rpartition(".")[0]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             tree = ast.parse(text)
+        _normalise(tree)
+        statements = tuple(_statement(node, parent) for node in tree.body if not _main_guard(node))
     except (SyntaxError, ValueError) as error:
         line = f":{error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
         said = error.msg if isinstance(error, SyntaxError) else str(error)
         raise InputError(f"this is not valid Python: {said}", where=f"{path}{line}") from None
-    _normalise(tree)
-    parent = name if package else name.rpartition(".")[0]
-    statements = tuple(_statement(node, parent) for node in tree.body if not _main_guard(node))
+    except RecursionError:
+        hint = "Such as a sum of a thousand parts, or an if with hundreds of elif: make a table of it."
+        raise InputError("a statement nests too deep to be read", where=path, hint=hint) from None
     return Module(name, path, text, statements)
 
 
