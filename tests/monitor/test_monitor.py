@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from modelyard import monitor
@@ -195,3 +197,10 @@ def test_the_days_of_a_release_that_began_midweek_are_no_drift_of_the_weekday(wo
 def test_a_metric_out_of_bounds_by_chance_is_no_alarm(value, error, bounds, own, expected):
     declared = Quality.model_validate({"metric": "log_loss", **bounds})
     assert quality.level(declared, Estimate(value, error, 800), own) == expected
+
+
+def test_the_rows_of_a_segment_are_found_whatever_signs_a_request_held(world):
+    """Delta's log is a line of JSON each, and holds the smallest and largest text of every input."""
+    table = world.store.table("predictions/api")
+    version = table.append(pa.table({"at": [START], "in.kind": ["a\u2028b"]}))
+    assert segments._added(table.directory, version) == [Path(path) for path in table.files()]

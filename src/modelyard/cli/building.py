@@ -134,7 +134,7 @@ def simulate(said: Words, start: str, end: str, step: str, report: Path | None, 
         from modelyard.ui.report import render
 
         report.parent.mkdir(parents=True, exist_ok=True)
-        report.write_text(render(result, title=result["project"]))
+        report.write_text(render(result, title=result["project"]), encoding="utf-8")
     said.tell(result, lambda value: show.simulated(value, report))
 
 

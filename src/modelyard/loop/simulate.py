@@ -131,11 +131,11 @@ def play(question: Question, root: Path, progress: Callable[[str], None]) -> dic
     answered = home / "result.json"
     if answered.exists():
         progress("this simulation has run before: its result is unchanged")
-        return json.loads(answered.read_text())
+        return json.loads(answered.read_text(encoding="utf-8"))
     with AheadEngine([train.CHILD]) as engine:
         result = _play(question, root, home, engine, progress)
     temporary = answered.with_suffix(".part")
-    temporary.write_text(json.dumps(result, ensure_ascii=False))
+    temporary.write_text(json.dumps(result, ensure_ascii=False), encoding="utf-8")
     temporary.replace(answered)
     return result
 

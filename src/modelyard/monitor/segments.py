@@ -198,5 +198,6 @@ def _rows(store: Store, segment: Segment) -> pa.Table:
 def _added(directory: Path, version: int) -> list[Path]:
     """The files that one version of a Delta table added, read from its log, which names them in a line each."""
     log = directory / "_delta_log" / f"{version:020d}.json"
-    actions = [json.loads(line) for line in log.read_text().splitlines()]
+    # As bytes: its statistics hold texts of requests, in which other signs than \n may end a line.
+    actions = [json.loads(line) for line in log.read_bytes().splitlines()]
     return [directory / unquote(action["add"]["path"]) for action in actions if "add" in action]

@@ -85,7 +85,8 @@ class Table:
     def _changed(self, before: _Spans, number: int, column: str) -> _Spans:
         """The files of the next version: what its commit added and removed."""
         files = dict(before.files)
-        for line in self._commit_file(number).read_text().splitlines():
+        # As bytes: of texts, the statistics hold the smallest and largest, in which other signs may end a line.
+        for line in self._commit_file(number).read_bytes().splitlines():
             action = json.loads(line)
             if "remove" in action:
                 files.pop(self._path(action["remove"]["path"]), None)

@@ -670,6 +670,14 @@ class TestTables:
         assert rows(table) == before
         assert len(table.files(version - 1)) == 5
 
+    @pytest.mark.parametrize("sign", ["\u2028", "\u2029", "\x85", "\x0b", "\x1c", "\r", "\n", "ü"])
+    def test_texts_may_hold_any_sign(self, store: Store, sign: str) -> None:
+        """Delta's log, a line of JSON each, holds the smallest and the largest text of a file."""
+        table = store.table("a")
+        for n in range(2):
+            table.append(pa.table({"at": [NOW + timedelta(hours=n)], "said": [f"line{sign}line"]}))
+            assert len(table.spans("at")) == n + 1
+
     def test_the_log_is_never_cut(self, store: Store) -> None:
         """Delta by itself drops commits of more than 30 days at a checkpoint: who looks again later would miss them."""
         table, reader = store.table("a"), Table(store.files / "tables" / store.project / store.env, "a")
