@@ -177,3 +177,17 @@ def test_fewer_rows_than_needed_may_alarm_but_are_never_well():
     assert verdict(compare_frames(rows(1), rows(2, 100))) == "insufficient data"
     assert verdict(compare_frames(rows(1), {**rows(2, 100), "price": rows(2, 100)["price"] + 200})) == "page"
     assert verdict(compare_frames(rows(1), {**rows(2, 9), "price": rows(2, 9)["price"] + 200})) == "insufficient data"
+
+
+@pytest.mark.parametrize("sign", ["\0", "\x1b[31m", "\u2028", "\r"])
+@pytest.mark.parametrize("seen", ["before", "now"])
+def test_what_is_told_of_values_holds_only_signs_that_print(sign, seen):
+    """A value may come from anybody's request, and is read at a terminal."""
+    odd, plain = ({"kind": [f"{word}{one}" for word in "abc" for _ in range(400)]} for one in (sign, ""))
+    less = {"kind": (odd if seen == "before" else plain)["kind"][:500]}
+    for reference, current in ((odd, plain), (plain, odd), (odd if seen == "before" else plain, less)):
+        (column,) = [
+            c for c in compare_frames(pa.table(reference), pa.table(current))["columns"] if c["column"] == "kind"
+        ]
+        assert column["verdict"] == "page"
+        assert all(word.isprintable() for word in (column["says"], *column["from"]["top"], *column["to"]["top"]))

@@ -67,6 +67,17 @@ class CategoryLayout:
 BOOLEAN = CategoryLayout("boolean", ("false", "true"), distinct=2)
 
 
+def shown(word: str) -> str:
+    r"""A value as it is told: signs that do not print are spelt out, for a value may come from anybody's request, and is
+    read at terminals and kept in databases.
+
+    >>> shown("São Paulo"), shown("\x1b[31mred\x00")
+    ('São Paulo', '\\x1b[31mred\\x00')
+    """
+    signs = (sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in word)
+    return word if word.isprintable() else "".join(signs)
+
+
 def layout(array: pa.Array) -> CategoryLayout:
     """The vocabulary of a reference's column of texts."""
     codes, words = arrow.codes(array)

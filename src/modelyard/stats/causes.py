@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from modelyard.stats import recoded, units
-from modelyard.stats.category import CategoryLayout
+from modelyard.stats.category import CategoryLayout, shown
 from modelyard.stats.checks import Level
 from modelyard.stats.distance import Layout
 from modelyard.stats.tally import Tally
@@ -35,9 +35,9 @@ def find(layout: Layout, reference: Tally, window: Tally, kinds: Sequence[str]) 
 
 def _of_category(layout: CategoryLayout, reference: Tally, window: Tally, kinds: Sequence[str]) -> Cause | None:
     if "unseen" in kinds and (written := recoded.spelling(layout, window)):
-        told = ", ".join(f"'{known}' → '{new}'" for known, new in written.items())
+        told = ", ".join(f"'{shown(known)}' → '{shown(new)}'" for known, new in written.items())
         return Cause("case", f"known values are written differently: {told}", ("unseen", "distribution"))
     if "distribution" in kinds and (pairs := recoded.swapped(layout, reference, window)):
-        told = ", ".join(f"'{known}' → '{now}'" for known, now in pairs)
+        told = ", ".join(f"'{shown(known)}' → '{shown(now)}'" for known, now in pairs)
         return Cause("recode", f"its values seem to have changed places: {told}", ("distribution",))
     return None

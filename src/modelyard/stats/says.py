@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from modelyard.stats.category import CategoryLayout
+from modelyard.stats.category import CategoryLayout, shown
 from modelyard.stats.causes import Cause
 from modelyard.stats.checks import Finding
 from modelyard.stats.distance import Layout, share
@@ -83,7 +83,7 @@ def _part(
         case "missing":
             return f"missing {finding.before:.1%} → {finding.after:.1%}"
         case "unseen":
-            words = ", ".join(f"'{word}'" for word in list(window.fresh)[:3])
+            words = ", ".join(f"'{shown(word)}'" for word in list(window.fresh)[:3])
             return f"{finding.after:.1%} of values were never seen before ({words})"
         case "range":
             times = isinstance(layout, NumberLayout) and layout.kind == "timestamp"
@@ -142,7 +142,7 @@ def _top(layout: CategoryLayout, tally: Tally) -> dict[str, float]:
         return {}
     counts = dict(zip(layout.top, tally.cells.tolist(), strict=False)) | tally.fresh
     first = sorted(counts.items(), key=lambda item: -item[1])[:3]
-    return {word: round(share(n, tally.count), 4) for word, n in first if n}
+    return {shown(word): round(share(n, tally.count), 4) for word, n in first if n}
 
 
 def _words(top: dict[str, float]) -> str:
