@@ -126,6 +126,22 @@ def test_a_window_may_begin_within_a_millisecond(
 
 
 @pytest.mark.parametrize("most", [500_000, -1])
+@pytest.mark.parametrize("given", [[1, "late", 2.5], ["late", 1, 2.5]])
+def test_labels_of_two_tasks_are_texts(
+    store_factory: Callable[..., Store], most: int, given: list, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A deployment whose model learnt numbers before, and classes now."""
+    monkeypatch.setattr(recent, "MOST", most)
+    store = store_factory()
+    log(store, "d", [(request, 0, START, "answer") for request in range(4)])
+    with store.transaction(actor="ada", action="test", subject="d") as tx:
+        for request, value in enumerate(given):
+            tx.add(Label(deployment="d", request_id=f"r{request}", label=value, time=START, received=START))
+    found = predictions.window(store, "d", start=START, end=START + timedelta(days=1), columns=NAMES)
+    assert found["label"].to_pylist() == [*map(str, given), None]
+
+
+@pytest.mark.parametrize("most", [500_000, -1])
 def test_a_deployment_without_a_log_has_no_rows(
     store_factory: Callable[..., Store], most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -59,13 +59,12 @@ def join(
 
 
 def typed(joined: pa.Table) -> pa.Table:
-    """The label as number, or as text when it is the name of a class."""
+    """The label as number, or as text when any is the name of a class: a model's task may have changed meanwhile."""
     labels = joined["label"].combine_chunks()
-    first = pc.drop_null(labels)[:1].to_pylist()
-    if first and first[0].startswith('"'):
+    if pc.any(pc.starts_with(labels, '"')).as_py():
         decoded = labels.dictionary_encode()
-        names = pa.array([json.loads(each) for each in decoded.dictionary.to_pylist()], pa.string())
-        labels = names.take(decoded.indices)
+        names = [json.loads(each) if each.startswith('"') else each for each in decoded.dictionary.to_pylist()]
+        labels = pa.array(names, pa.string()).take(decoded.indices)
     else:
         labels = labels.cast(pa.float64())
     return joined.set_column(joined.column_names.index("label"), "label", labels)
