@@ -10,16 +10,18 @@ from modelyard.api.context import Context, parse_time
 from modelyard.errors import InputError, NotFound
 from modelyard.loop.ground import survey
 from modelyard.spec import Project
+from modelyard.spec.advice import advice
 from modelyard.store import Store
 
 Json = dict[str, Any]
 
 
 def validate(context: Context) -> Json:
-    """Read the declaration and name every mistake in it."""
+    """Read the declaration and name every mistake in it; `warnings` are what will not do what it says."""
     spec = context.project().spec
     kinds = ("sources", "datasets", "features", "models", "deployments", "monitors", "triggers")
-    return {"project": spec.project, "errors": [], **{kind: sorted(getattr(spec, kind)) for kind in kinds}}
+    declared = {kind: sorted(getattr(spec, kind)) for kind in kinds}
+    return {"project": spec.project, "errors": [], "warnings": list(advice(spec)), **declared}
 
 
 def plan(context: Context, *, as_of: str | None = None) -> Json:

@@ -29,6 +29,8 @@ def validate(value: Json) -> None:
     for kind in ("sources", "datasets", "features", "models", "deployments", "monitors", "triggers"):
         if value[kind]:
             click.echo(f"  {kind:<12} {', '.join(value[kind])}")
+    for warning in value["warnings"]:
+        click.echo(f"! {warning}")
 
 
 def plan(value: Json) -> None:
