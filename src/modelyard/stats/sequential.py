@@ -319,21 +319,6 @@ def mean_bounds(
     return moments.mean - reach, moments.mean + reach
 
 
-def mean_log_e(moments: Moments, alpha: float, *, effect: float = 1.0, min_rows: float = MIN_ROWS) -> float:
-    """Log e-value against "the mean is at most 0" (paired mSPRT with plugged-in variance); 0 below `min_rows`.
-
-    >>> mean_log_e(Moments(4000, 400.0, 400.0), 0.01) > math.log(100)
-    True
-    """
-    rows = moments.n / max(effect, 1.0)
-    sigma = math.sqrt(moments.variance)
-    if rows < min_rows:
-        return 0.0
-    if sigma == 0.0:
-        return math.inf if moments.mean > 0 else 0.0
-    return log_e(moments.mean, sigma * sigma / rows, tau_for(sigma, alpha))
-
-
 def design_effect(blocks: Sequence[Moments], *, least: int = 8) -> float:
     """How much wider a mean scatters than with independent rows: by batch means over consecutive `blocks`; at least 1.
 
