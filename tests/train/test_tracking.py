@@ -1,10 +1,25 @@
-"""Runs are projected into MLflow's own database, where MLflow's own client finds them."""
+"""Runs are projected into MLflow's own database, where MLflow's own client finds them.
 
+`python tests/train/test_tracking.py > src/modelyard/train/mlflow.sql` writes the empty database of the MLflow that is installed.
+"""
+
+import os
+import re
+import sqlite3
+import tempfile
+from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+import pytest
 
 from modelyard.records import Run
 from modelyard.train import tracking
 
+pytestmark = pytest.mark.filterwarnings("ignore")  # of MLflow's own code
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -21,11 +36,86 @@ def test_a_run_is_found_by_mlflow_itself(store, tmp_path):
     identity = tracking.project(store, run(1), tags={"data.departures": "abc"}, artefact=tmp_path / "artefact")
     assert tracking.project(store, run(2), tags={}) != identity
 
-    client = tracking._client(f"sqlite:///{store.files / 'mlflow.db'}")
+    client = client_of(store)
     found = client.get_run(identity)
     assert found.data.params == {"max_iter": "100"}
     assert found.data.metrics == {"train.log_loss": 0.4, "test.log_loss": 0.5, "baseline.log_loss": 0.6}
     assert found.data.tags["data.departures"] == "abc"
-    assert found.info.status == "FINISHED"
+    assert (found.info.status, found.info.run_name) == ("FINISHED", "late-1")
     assert [each.path for each in client.list_artifacts(identity, "model")] == ["model/manifest.json"]
     assert client.get_experiment(found.info.experiment_id).name == "flights/late"
+
+
+def test_mlflow_goes_on_where_a_run_was_written(store):
+    identity = tracking.project(store, run(1), tags={})
+    client = client_of(store)
+    client.set_tag(identity, "note", "good")
+    client.log_metric(identity, "later", 1.0)
+    own = client.create_run(client.get_run(identity).info.experiment_id).info.run_id
+    tracking.project(store, run(2), tags={})
+    assert client.get_run(identity).data.tags["note"] == "good"
+    assert len(client.search_runs([client.get_run(own).info.experiment_id])) == 3
+
+
+def test_a_run_that_was_written_already_is_written_over(store):
+    """The process may have died before its own record said so."""
+    assert tracking.project(store, run(1), tags={"a": "1"}) == tracking.project(store, run(1), tags={"b": "2"})
+    (found,) = client_of(store).search_runs(["1"])
+    assert "a" not in found.data.tags and found.data.tags["b"] == "2"
+
+
+def test_what_mlflow_cannot_hold_is_kept_as_it_would(store):
+    odd = replace(run(1), metrics={"test": {"nan": float("nan"), "far": float("inf"), "no": None}})
+    found = client_of(store).get_run(tracking.project(store, odd, tags={})).data.metrics
+    assert set(found) == {"test.nan", "test.far"}
+    assert np.isnan(found["test.nan"]) and found["test.far"] > 1e308
+
+
+def test_the_empty_database_is_that_of_the_mlflow_installed(tmp_path):
+    """Another version of MLflow is locked? Then write the file anew, see above, and name the version in `MADE_BY`."""
+    assert metadata.version("mlflow-skinny") == tracking.MADE_BY
+    tracking._make(tmp_path / "ours.db")
+    tracking.by_mlflow(tmp_path / "theirs.db")
+    assert parts(tmp_path / "ours.db") == parts(tmp_path / "theirs.db")
+
+
+def test_another_mlflow_makes_its_own_database(store, monkeypatch):
+    monkeypatch.setattr(tracking, "MADE_BY", "3.10.0")
+    identity = tracking.project(store, run(1), tags={})
+    assert client_of(store).get_run(identity).info.status == "FINISHED"
+
+
+def client_of(store):
+    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+    import mlflow
+
+    return mlflow.MlflowClient(tracking_uri=f"sqlite:///{store.files / 'mlflow.db'}")
+
+
+def parts(path):
+    """What a database is made of: columns and constraints by table or index, and the rows that are no experiment.
+
+    MLflow lists the constraints of a table in another order from process to process.
+    """
+    with closing(sqlite3.connect(path)) as database:
+        made = {
+            name: sorted(line.strip(" ,\t") for line in (sql or "").splitlines())
+            for name, sql in database.execute("SELECT name, sql FROM sqlite_master")
+        }
+        rows = {
+            table: database.execute(f"SELECT * FROM {table}").fetchall() for table in ("alembic_version", "workspaces")
+        }
+    return made, rows
+
+
+if __name__ == "__main__":
+    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+    with tempfile.TemporaryDirectory() as folder:
+        tracking.by_mlflow(Path(folder) / "empty.db")
+        with closing(sqlite3.connect(Path(folder) / "empty.db")) as empty:
+            empty.execute("DELETE FROM experiments")
+            empty.commit()
+            print(
+                f"-- The empty database of MLflow {metadata.version('mlflow-skinny')}, by tests/train/test_tracking.py."
+            )
+            print("\n".join(re.sub(r"\s+\n", "\n", line) for line in empty.iterdump()))

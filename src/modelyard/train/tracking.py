@@ -1,120 +1,141 @@
 """Every finished run once more in MLflow tracking, for those who live there: a projection of our records, never their source.
 
 The database is `mlflow.db` beside the store's files (`mlflow ui --backend-store-uri sqlite:///…/mlflow.db`), one
-experiment per model, named PROJECT/MODEL. MLflow is imported by the first projection only.
+experiment per model, named PROJECT/MODEL. MLflow opens what is written here, and is not loaded for it: to load it and
+let it make an empty database takes as long as training on some ten thousand rows (ADR 17).
 """
 
 from __future__ import annotations
 
-import logging
+import math
 import os
-import threading
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping
+from contextlib import closing
 from datetime import datetime
-from functools import lru_cache
+from importlib import metadata, resources
 from pathlib import Path
 from typing import Any
 
+from modelyard.clock import Clock
+from modelyard.digest import digest
 from modelyard.records import Run
 from modelyard.store import Store
 
+EMPTY, MADE_BY = "mlflow.sql", "3.17.2"
+"""The empty database of this version of MLflow; another version makes its own."""
 _LONGEST = 500
-_one_at_a_time = threading.Lock()
+_PATIENCE = 60.0
 
 
 def project(store: Store, run: Run, *, tags: Mapping[str, str], artefact: Path | None = None) -> str:
     """Write a finished `run` with `tags` and the files of its artefact into MLflow; returns MLflow's run id.
 
-    Metrics are `train.NAME` (on at most 50,000 training rows), `test.NAME`, `baseline.NAME`. Raises what MLflow raises: the caller decides what it costs.
+    Metrics are `train.NAME` (on at most 50,000 training rows), `test.NAME`, `baseline.NAME`. The same run again is
+    written over. Raises sqlite3.Error, OSError or SubprocessError: the caller decides what it costs.
     """
-    with _one_at_a_time, _quiet():
-        client = _client(_database(store))
-        experiment = _experiment(client, f"{store.project}/{run.model}", store.files / "mlruns")
-        created = client.create_run(
-            experiment,
-            start_time=_millis(run.started),
-            run_name=run.key,
-            tags={**tags, "modelyard.env": store.env, "modelyard.as_of": run.as_of.isoformat()},
-        )
-        identity = created.info.run_id
-        client.log_batch(identity, metrics=_metrics(run), params=_params(run.params))
-        if artefact is not None:
-            client.log_artifacts(identity, str(artefact), "model")
-        ended = run.ended or run.started
-        client.set_terminated(identity, "FINISHED" if run.state == "done" else "FAILED", end_time=_millis(ended))
-        return str(identity)
+    identity = digest([store.project, store.env, run.key])[:32]
+    folder = (store.files / "mlruns").resolve()
+    if artefact is not None:
+        shutil.copytree(artefact, folder / identity / "artifacts" / "model", dirs_exist_ok=True)
+    tags = {
+        **tags,
+        "modelyard.env": store.env,
+        "modelyard.as_of": run.as_of.isoformat(),
+        "mlflow.runName": run.key,
+    }
+    with closing(_opened(store.files / "mlflow.db")) as database, database:
+        database.execute("BEGIN IMMEDIATE")
+        experiment = _experiment(database, f"{store.project}/{run.model}", folder.as_uri(), store.clock)
+        _write(database, run, identity, experiment, f"{folder.as_uri()}/{identity}/artifacts", tags)
+    return identity
 
 
-def warm(store: Store) -> None:
-    """Load MLflow and make its database, which takes seconds the first time; a failure shows again when it is used."""
-    try:
-        with _one_at_a_time, _quiet():
-            _client(_database(store)).search_experiments(max_results=1)
-    except Exception:  # whatever MLflow raises: this is only ahead of time
-        logging.getLogger(__name__).debug("MLflow cannot be made ready", exc_info=True)
-
-
-def _database(store: Store) -> str:
-    return f"sqlite:///{store.files / 'mlflow.db'}"
-
-
-@lru_cache(maxsize=8)
-def _client(uri: str) -> Any:
-    os.environ.setdefault("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    from mlflow import MlflowClient
-
-    return MlflowClient(tracking_uri=uri)
-
-
-def _experiment(client: Any, name: str, artefacts: Path) -> str:
-    from mlflow.exceptions import MlflowException
-
-    found = client.get_experiment_by_name(name)
-    if found is not None:
-        return str(found.experiment_id)
-    try:
-        return str(client.create_experiment(name, artifact_location=artefacts.resolve().as_uri()))
-    except MlflowException:
-        # Another process was faster.
-        found = client.get_experiment_by_name(name)
-        if found is None:
-            raise
-        return str(found.experiment_id)
-
-
-def _metrics(run: Run) -> list[Any]:
-    from mlflow.entities import Metric
-
-    at = _millis(run.ended or run.started)
-    return [
-        Metric(f"{part}.{name}", value, at, 0)
+def _write(
+    database: sqlite3.Connection, run: Run, identity: str, experiment: int, place: str, tags: Mapping[str, str]
+) -> None:
+    """The rows of one run, as MLflow writes them."""
+    for table in ("tags", "params", "metrics", "latest_metrics", "runs"):
+        database.execute(f"DELETE FROM {table} WHERE run_uuid = ?", (identity,))
+    ended = _millis(run.ended or run.started)
+    about: dict[str, Any] = {
+        "run_uuid": identity, "name": run.key, "experiment_id": experiment, "artifact_uri": place,
+        "status": "FINISHED" if run.state == "done" else "FAILED", "start_time": _millis(run.started), "end_time": ended,
+        "lifecycle_stage": "active", "user_id": "unknown", "source_type": "UNKNOWN", "source_name": "",
+        "entry_point_name": "", "source_version": "",
+    }  # fmt: skip
+    _insert(database, "runs", [about])
+    _insert(database, "tags", ({"run_uuid": identity, "key": key, "value": value} for key, value in tags.items()))
+    params = {name: str(value)[:_LONGEST] for name, value in run.params.items()}
+    _insert(database, "params", ({"run_uuid": identity, "key": key, "value": value} for key, value in params.items()))
+    metrics = [
+        {"run_uuid": identity, "key": f"{part}.{name}", "timestamp": ended, "step": 0, **_number(value)}
         for part, values in run.metrics.items()
         for name, value in (values or {}).items()
         if isinstance(value, int | float)
     ]
+    _insert(database, "metrics", metrics)
+    _insert(database, "latest_metrics", metrics)
 
 
-def _params(params: Mapping[str, Any]) -> list[Any]:
-    from mlflow.entities import Param
+def _number(value: float) -> dict[str, Any]:
+    """A metric's value, for which MLflow has no NaN and no infinity."""
+    if math.isnan(value):
+        return {"value": 0.0, "is_nan": True}
+    return {"value": min(max(float(value), -sys.float_info.max), sys.float_info.max), "is_nan": False}
 
-    return [Param(name, str(value)[:_LONGEST]) for name, value in params.items()]
+
+def _experiment(database: sqlite3.Connection, name: str, place: str, clock: Clock) -> int:
+    """The experiment of that name, made if need be."""
+    now = _millis(clock.now())
+    about = {"name": name, "artifact_location": place, "lifecycle_stage": "active"}
+    _insert(database, "experiments", [about | {"creation_time": now, "last_update_time": now}], "OR IGNORE")
+    found = database.execute("SELECT experiment_id FROM experiments WHERE name = ?", (name,)).fetchone()
+    return int(found[0])
+
+
+def _insert(database: sqlite3.Connection, table: str, rows: Iterable[Mapping[str, Any]], how: str = "") -> None:
+    for row in rows:
+        columns, places = ", ".join(row), ", ".join("?" * len(row))
+        database.execute(f"INSERT {how} INTO {table} ({columns}) VALUES ({places})", tuple(row.values()))
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    """MLflow's database, made if need be: whole or not at all, by whoever is first."""
+    if not path.exists():
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix="mlflow-") as folder:
+            made = Path(folder) / path.name
+            _make(made)
+            if not path.exists():
+                os.link(made, path)
+    return sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None)
+
+
+def _make(path: Path) -> None:
+    """An empty database of the MLflow that is installed."""
+    if metadata.version("mlflow-skinny") == MADE_BY:
+        with closing(sqlite3.connect(path)) as database:
+            database.executescript(resources.files(__package__).joinpath(EMPTY).read_text())
+    else:
+        by_mlflow(path)
+
+
+def by_mlflow(path: Path) -> None:
+    """Let MLflow make its empty database, by all its migrations, in a process of its own."""
+    asks = "import sys, mlflow; mlflow.MlflowClient(tracking_uri=sys.argv[1]).search_experiments(max_results=1)"
+    subprocess.run(
+        [sys.executable, "-c", asks, f"sqlite:///{path.resolve()}"],
+        cwd=path.parent,
+        env={**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=True,
+    )
 
 
 def _millis(moment: datetime) -> int:
     return round(moment.timestamp() * 1000)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """MLflow and the migrations of its database speak freely: only errors pass."""
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(before)
