@@ -40,8 +40,8 @@ class Ground:
     @classmethod
     def of(cls, trial: Trial) -> Ground:
         """Of a trial's rows; the profile is still to be worked out (`inputs.work`)."""
-        table = trial.table(trial.rows)
-        return cls(table, reference.Inputs(table, trial.frame.inputs, trial.frame.time))
+        frame = trial.fitted
+        return cls(frame.table, reference.Inputs(frame.table, frame.inputs, frame.time))
 
 
 def ahead(store: Store, trial: Trial, asked: Asked, ground: Ground) -> dict[str, str]:

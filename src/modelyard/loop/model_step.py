@@ -172,8 +172,10 @@ def _judge_known(
 def _refitted(store: Store, engine: Engine, trial: Trial, version: Version, asked: Asked) -> dict[str, Any]:
     """What a release needs of a version that had not passed and now does: it was not fitted on all rows then."""
     name = _job(trial, version.digest)
-    rows = {"all": trial.rows}
-    fits = train.refit_on(store, engine, version.body, trial.frame, rows=rows, job_name=name, signature=trial.signature)
+    rows = {"all": np.arange(len(trial.rows))}
+    fits = train.refit_on(
+        store, engine, version.body, trial.fitted, rows=rows, job_name=name, signature=trial.signature
+    )
     with fits as running:
         ground = kept.Ground.of(trial)
         found = kept.ahead(store, trial, asked, ground)
@@ -201,8 +203,9 @@ def _build(
     what needs no more than is there: it is ended when the model of the cut does not pass."""
     say(f"fitting on {len(trial.rows):,} rows")
     rows = {"cut": trial.cut.train} | ({"all": trial.cut.all} if trial.model.split.refit == "all" else {})
+    rows = {part: np.searchsorted(trial.rows, each) for part, each in rows.items()}
     fits = train.refit_on(
-        store, engine, body, trial.frame, rows=rows, job_name=_job(trial, identity), signature=trial.signature
+        store, engine, body, trial.fitted, rows=rows, job_name=_job(trial, identity), signature=trial.signature
     )
     with fits as running:
         compiling.warm()

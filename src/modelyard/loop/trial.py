@@ -33,7 +33,8 @@ LEANING = 0.05
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """One model at one time: its declaration, the versions of its data, its rows and how they are cut."""
+    """One model at one time: its declaration, the versions of its data, its rows and how they are cut. `fitted` are the rows
+    that what is released is fitted on, and no others; the signature is theirs."""
 
     name: str
     model: Model
@@ -43,6 +44,7 @@ class Trial:
     views: Mapping[str, Version]
     frame: Frame
     cut: Cut
+    fitted: Frame
     signature: dict[str, Any]
     window: str = "all rows"
 
@@ -53,8 +55,8 @@ class Trial:
 
     @cached_property
     def rows(self) -> np.ndarray:
-        """The rows that what is released is fitted on."""
-        return self.cut.all if self.model.split.refit == "all" else self.cut.train
+        """Where in the frame the rows of `fitted` are."""
+        return _fitted(self.cut, self.model)
 
     def table(self, rows: np.ndarray, columns: Iterable[str] = ()) -> pa.Table:
         """Some rows of the frame; all columns, or these."""
@@ -120,10 +122,13 @@ def prepare(
     frame = _from(frame, start)
     cut = train.split(frame, model.split, as_of=as_of, seed=model.seed)
     leak.refuse_copies(frame.table, frame.inputs, model.target, cut.train, where=f"model.{name}")
-    used = cut.all if model.split.refit == "all" else cut.train
-    known = frame.table.take(pa.array(used))
-    described = signature.infer(known, frame.inputs, model.target, model.task, model.positive)
-    return Trial(name, model, as_of, start, dataset, views, frame, cut, described, why)
+    fitted = replace(frame, table=frame.table.take(pa.array(_fitted(cut, model))))
+    described = signature.infer(fitted.table, frame.inputs, model.target, model.task, model.positive)
+    return Trial(name, model, as_of, start, dataset, views, frame, cut, fitted, described, why)
+
+
+def _fitted(cut: Cut, model: Model) -> np.ndarray:
+    return cut.all if model.split.refit == "all" else cut.train
 
 
 def _begin(store: Store, spec: Spec, name: str, frame: Frame, as_of: datetime) -> tuple[datetime | None, str]:

@@ -90,10 +90,11 @@ def _calendar(
     distinct, codes = np.unique(values, return_inverse=True)
     if len(distinct) > _VALUES:
         return ""
+    rows = slice(None) if present.all() else present
     for page in pages:
-        if not named and np.mean(values == page.values[present]) >= AGREE:
+        if not named and np.mean(values == page.values[rows]) >= AGREE:
             return page.name
-        if len(distinct) >= 3 and _same(codes, page.codes[present]):
+        if len(distinct) >= 3 and _same(codes, page.codes[rows]):
             return page.name
     return ""
 

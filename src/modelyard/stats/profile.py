@@ -279,8 +279,10 @@ class Draft:
         layout = divide(array, computed=computed)
         if layout is None:
             self._ignored[name] = str(array.type)
-        else:
-            self._columns[name] = self._column(array, layout, name)
+            return
+        if isinstance(layout, CategoryLayout) and arrow.family(array.type) == "text":
+            array = array.dictionary_encode()  # once for all that counts it
+        self._columns[name] = self._column(array, layout, name)
 
     def done(self) -> Profile:
         """The profile of all columns."""

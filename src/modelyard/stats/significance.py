@@ -35,6 +35,8 @@ def pool(first: Counts, second: Counts) -> tuple[Counts, Counts]:
         return first[:0], second[:0]
     expected = together * (min(int(first.sum()), int(second.sum())) / total)
     rare = expected < EXPECTED
+    if not rare.any():
+        return first, second
     if expected[rare].sum() < EXPECTED:
         # Too little for a cell of its own: the next smallest go with it.
         order = np.argsort(expected, kind="stable")
@@ -46,11 +48,12 @@ def pool(first: Counts, second: Counts) -> tuple[Counts, Counts]:
         return first, second
     # Each group begins where the sum passes another ten, so that, short of five at most, it has five.
     upto = np.cumsum(expected[rare])
-    group = np.unique(np.floor((upto - expected[rare]) / (2 * EXPECTED)), return_inverse=True)[1]
+    tens = np.floor((upto - expected[rare]) / (2 * EXPECTED))
+    group = np.concatenate(([0], np.cumsum(tens[1:] != tens[:-1])))
     if group[-1] > 0 and expected[rare][group == group[-1]].sum() < EXPECTED:
         group[group == group[-1]] -= 1
     a, b = (np.bincount(group, weights=each[rare]).astype(each.dtype) for each in (first, second))
-    return np.append(first[~rare], a), np.append(second[~rare], b)
+    return np.concatenate((first[~rare], a)), np.concatenate((second[~rare], b))
 
 
 def chi_squared(first: Counts, second: Counts) -> float:

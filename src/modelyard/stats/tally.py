@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -74,6 +75,7 @@ class Tally:
 
 _SUMMED = ("rows", "nulls", "mismatched", "integers", "infinite", "total", "squares")
 _HINTS = ("piles", "fresh")
+_sums = attrgetter(*_SUMMED)
 
 
 def merge(tallies: Sequence[Tally]) -> Tally:
@@ -85,12 +87,12 @@ def merge(tallies: Sequence[Tally]) -> Tally:
     lows = [tally.low for tally in tallies if tally.low is not None]
     highs = [tally.high for tally in tallies if tally.high is not None]
     return Tally(
-        **{name: sum(getattr(tally, name) for tally in tallies) for name in _SUMMED},
+        **dict(zip(_SUMMED, map(sum, zip(*map(_sums, tallies), strict=True)), strict=True)),
         cells=_add([tally.cells for tally in tallies]),
         buckets=_add([tally.buckets for tally in tallies]),
         low=min(lows, default=None),
         high=max(highs, default=None),
-        outside=dict(_sum([tally.outside for tally in tallies])),
+        outside=_sum([tally.outside for tally in tallies]),
         piles=_heaviest(_sum([tally.piles for tally in tallies])),
         fresh=_heaviest(_sum([tally.fresh for tally in tallies])),
         types=frozenset().union(*(tally.types for tally in tallies)),
@@ -154,16 +156,18 @@ def heaviest(values: Sequence[str], counts: Sequence[int]) -> dict[str, int]:
     return _heaviest(Counter(dict(zip(values, map(int, counts), strict=True))))
 
 
-def _heaviest(counts: Counter[str]) -> dict[str, int]:
+def _heaviest(counts: dict[str, int]) -> dict[str, int]:
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:HINTS])
 
 
-def _sum(parts: Sequence[dict[str, int]]) -> Counter[str]:
+def _sum(parts: Sequence[dict[str, int]]) -> dict[str, int]:
+    filled = [part for part in parts if part]
+    if not filled:
+        return {}
     total: Counter[str] = Counter()
-    for part in parts:
-        if part:
-            total.update(part)
-    return total
+    for part in filled:
+        total.update(part)
+    return dict(total)
 
 
 def _less(whole: Counts, part: Counts) -> Counts:

@@ -115,15 +115,18 @@ def refit_on(
     body's."""
     kept = body["recipe"]
     signature = signature or json.loads(store.blobs.get(body["signature"]))
-    used = np.unique(np.concatenate(list(rows.values())))
-    table = frame.table.take(pa.array(used))
+    used = np.zeros(len(frame.table), dtype=bool)
+    for each in rows.values():
+        used[each] = True
+    table = frame.table if used.all() else frame.table.filter(pa.array(used))
+    places = np.cumsum(used) - 1
     half_life = kept["half_life_seconds"]
     aged = None
     if half_life is not None and frame.time is not None:
         aged = weights.by_age(table.column(frame.time), timedelta(seconds=half_life))
     return fit_each(
         store, engine, table=table, y=target.encode(table, signature), weights=aged,
-        rows={name: np.searchsorted(used, each) for name, each in rows.items()},
+        rows={name: places[each] for name, each in rows.items()},
         code=StoredCode.of(store, body["code"]), params=body["params"], seed=body["seed"],
         limits=_limits(kept["limits"]), signature=signature, job_name=job_name, frame=kept["frame"],
     )  # fmt: skip

@@ -47,7 +47,8 @@ def _fit(
     name: str, fitting: Callable[..., Any], table: pa.Table, task: dict[str, Any], directory: Path
 ) -> dict[str, Any]:
     """Fit on the rows of one fit, save the model, and say how long the function took."""
-    rows = table.take(pa.array(np.load(directory / f"rows-{name}.npy")))
+    picked = np.load(directory / f"rows-{name}.npy")
+    rows = table if len(picked) == len(table) else table.take(pa.array(picked))
     offered = _offered(rows, task)
     _seed(task["seed"])
     started = time.perf_counter()

@@ -15,6 +15,8 @@ from modelyard.stats.performance import Performance, reduced
 
 Predict = Callable[[pa.Table], np.ndarray]
 ROWS = 1_000
+AT_ONCE = 20
+"""So many columns are shuffled for one question: what a model needs for any question is more than for a thousand rows."""
 SEED = 7
 
 
@@ -67,22 +69,27 @@ def importance(
     """By how much the mean loss grows when one column's values are shuffled among the rows (Breiman 2001), largest
     first, as shares of the sum; on at most 1,000 rows. Empty when no column matters or a shuffled row has no answer."""
     rng = np.random.default_rng(SEED)
+    shuffled = [name for name in test.column_names if name in inputs]
     picked = np.linspace(0, test.num_rows - 1, min(test.num_rows, ROWS)).astype(np.int64)
     if len(picked) < 50:
         return {}
     rows, labels = test.take(pa.array(picked)).combine_chunks(), np.asarray(y)[picked]
 
-    def loss(table: pa.Table) -> float:
-        codes, scores = metrics.encoded(known.task, labels, predict(table), classes)
+    def loss(answers: np.ndarray) -> float:
+        codes, scores = metrics.encoded(known.task, labels, answers, classes)
         return float(known.losses(*reduced(known.task, codes, scores))[0].mean())
 
+    def mixed(name: str) -> pa.Table:
+        place, values = rows.column_names.index(name), rows[name].take(pa.array(rng.permutation(rows.num_rows)))
+        return rows.set_column(place, rows.field(place), values)
+
     try:
-        usual = loss(rows)
-        grown = {}
-        for place, name in enumerate(rows.column_names):
-            if name in inputs:
-                mixed = rows[name].take(pa.array(rng.permutation(rows.num_rows)))
-                grown[name] = max(loss(rows.set_column(place, rows.field(place), mixed)) - usual, 0.0)
+        usual = loss(predict(rows))
+        grown: dict[str, float] = {}
+        for first in range(0, len(shuffled), AT_ONCE):
+            some = shuffled[first : first + AT_ONCE]
+            answers = np.split(predict(pa.concat_tables([mixed(name) for name in some])), len(some))
+            grown |= {name: max(loss(each) - usual, 0.0) for name, each in zip(some, answers, strict=True)}
     except Exception:  # a model may refuse a combination of values that never came; then nothing is said
         return {}
     whole = sum(grown.values())
