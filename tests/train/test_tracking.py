@@ -1,17 +1,10 @@
-"""Runs are projected into MLflow's own database, where MLflow's own client finds them.
-
-`python tests/train/test_tracking.py > src/modelyard/train/mlflow.sql` writes the empty database of the MLflow that is installed.
-"""
+"""Runs are projected into MLflow's own database, where MLflow's own client finds them."""
 
 import os
-import re
 import sqlite3
-import tempfile
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
-from importlib import metadata
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -71,18 +64,16 @@ def test_what_mlflow_cannot_hold_is_kept_as_it_would(store):
     assert np.isnan(found["test.nan"]) and found["test.far"] > 1e308
 
 
-def test_the_empty_database_is_that_of_the_mlflow_installed(tmp_path):
-    """Another version of MLflow is locked? Then write the file anew, see above, and name the version in `MADE_BY`."""
-    assert metadata.version("mlflow-skinny") == tracking.MADE_BY
-    tracking._make(tmp_path / "ours.db")
-    tracking.by_mlflow(tmp_path / "theirs.db")
-    assert parts(tmp_path / "ours.db") == parts(tmp_path / "theirs.db")
-
-
-def test_another_mlflow_makes_its_own_database(store, monkeypatch):
-    monkeypatch.setattr(tracking, "MADE_BY", "3.10.0")
-    identity = tracking.project(store, run(1), tags={})
-    assert client_of(store).get_run(identity).info.status == "FINISHED"
+def test_the_empty_database_is_made_by_the_mlflow_installed_and_once_for_a_machine(store, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    tracking.project(store, run(1), tags={})
+    (kept,) = (tmp_path / "cache" / "modelyard").iterdir()
+    monkeypatch.setattr(tracking, "by_mlflow", lambda path: pytest.fail("it is there"))
+    (store.files / "mlflow.db").unlink()
+    tracking.project(store, run(2), tags={})
+    assert [found.info.run_name for found in client_of(store).search_runs(["1"])] == ["late-2"]
+    with closing(sqlite3.connect(kept)) as database:
+        assert database.execute("SELECT count(*) FROM runs").fetchone() == (0,)
 
 
 def client_of(store):
@@ -90,32 +81,3 @@ def client_of(store):
     import mlflow
 
     return mlflow.MlflowClient(tracking_uri=f"sqlite:///{store.files / 'mlflow.db'}")
-
-
-def parts(path):
-    """What a database is made of: columns and constraints by table or index, and the rows that are no experiment.
-
-    MLflow lists the constraints of a table in another order from process to process.
-    """
-    with closing(sqlite3.connect(path)) as database:
-        made = {
-            name: sorted(line.strip(" ,\t") for line in (sql or "").splitlines())
-            for name, sql in database.execute("SELECT name, sql FROM sqlite_master")
-        }
-        rows = {
-            table: database.execute(f"SELECT * FROM {table}").fetchall() for table in ("alembic_version", "workspaces")
-        }
-    return made, rows
-
-
-if __name__ == "__main__":
-    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
-    with tempfile.TemporaryDirectory() as folder:
-        tracking.by_mlflow(Path(folder) / "empty.db")
-        with closing(sqlite3.connect(Path(folder) / "empty.db")) as empty:
-            empty.execute("DELETE FROM experiments")
-            empty.commit()
-            print(
-                f"-- The empty database of MLflow {metadata.version('mlflow-skinny')}, by tests/train/test_tracking.py."
-            )
-            print("\n".join(re.sub(r"\s+\n", "\n", line) for line in empty.iterdump()))

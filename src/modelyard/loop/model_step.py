@@ -106,7 +106,7 @@ def build_model(
     run = _started(store, trial, identity, actor=actor, fence=fence, why=why, request=request)
     began = cpu_seconds()
     try:
-        built = _build(store, project, trial, body, identity, engine, actor, say)
+        built = _build(store, project, trial, body, identity, engine, actor, say, tracked)
         run, version = _finished(store, _spent(run, began), built, actor=actor, fence=fence)
     except YardError as error:
         _failed(store, _spent(run, began), error, actor=actor, fence=fence)
@@ -198,6 +198,7 @@ def _build(
     engine: Engine,
     actor: str,
     say: Progress,
+    tracked: bool,
 ) -> Built:
     """Fit and judge; what passes is fitted on all rows, compiled and profiled. A child process fits while this one does
     what needs no more than is there: it is ended when the model of the cut does not pass."""
@@ -209,6 +210,8 @@ def _build(
     )
     with fits as running:
         compiling.warm()
+        if tracked:
+            tracking.warm()
         ground = kept.Ground.of(trial)
         released = cut = running.take("cut", ground.inputs.work)
         say(f"judging on {len(trial.cut.test):,} rows")

@@ -15,10 +15,11 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import datetime
-from importlib import metadata, resources
+from importlib import metadata
 from pathlib import Path
+from threading import Lock, Thread
 from typing import Any
 
 from modelyard.clock import Clock
@@ -26,10 +27,9 @@ from modelyard.digest import digest
 from modelyard.records import Run
 from modelyard.store import Store
 
-EMPTY, MADE_BY = "mlflow.sql", "3.17.2"
-"""The empty database of this version of MLflow; another version makes its own."""
 _LONGEST = 500
 _PATIENCE = 60.0
+_one_at_a_time = Lock()
 
 
 def project(store: Store, run: Run, *, tags: Mapping[str, str], artefact: Path | None = None) -> str:
@@ -108,24 +108,46 @@ def _opened(path: Path) -> sqlite3.Connection:
     """MLflow's database, made if need be: whole or not at all, by whoever is first."""
     if not path.exists():
         with tempfile.TemporaryDirectory(dir=path.parent, prefix="mlflow-") as folder:
-            made = Path(folder) / path.name
-            _make(made)
+            shutil.copyfile(_empty(), Path(folder) / path.name)
             if not path.exists():
-                os.link(made, path)
+                os.link(Path(folder) / path.name, path)
     return sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None)
 
 
-def _make(path: Path) -> None:
-    """An empty database of the MLflow that is installed."""
-    if metadata.version("mlflow-skinny") == MADE_BY:
-        with closing(sqlite3.connect(path)) as database:
-            database.executescript(resources.files(__package__).joinpath(EMPTY).read_text())
-    else:
-        by_mlflow(path)
+def warm() -> None:
+    """Begin to make the empty database, where this machine has none yet, beside what the process does."""
+    if not _kept().exists():
+        Thread(target=_made_ahead, name="mlflow").start()
+
+
+def _made_ahead() -> None:
+    with suppress(OSError, subprocess.SubprocessError):  # it shows again when a run is to be written
+        _empty()
+
+
+def _kept() -> Path:
+    """Where the user's cache holds the empty database of the MLflow that is installed."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+    return cache / "modelyard" / f"mlflow-{metadata.version('mlflow-skinny')}.db"
+
+
+def _empty() -> Path:
+    """The empty database, which MLflow makes by all its migrations: once for a machine, in a process of its own."""
+    kept = _kept()
+    with _one_at_a_time:
+        if not kept.exists():
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=kept.parent, prefix="mlflow-") as folder:
+                made = Path(folder) / kept.name
+                by_mlflow(made)
+                with closing(sqlite3.connect(made)) as database, database:
+                    database.execute("DELETE FROM experiments")  # one that names this folder
+                os.replace(made, kept)
+    return kept
 
 
 def by_mlflow(path: Path) -> None:
-    """Let MLflow make its empty database, by all its migrations, in a process of its own."""
+    """Let MLflow make a database."""
     asks = "import sys, mlflow; mlflow.MlflowClient(tracking_uri=sys.argv[1]).search_experiments(max_results=1)"
     subprocess.run(
         [sys.executable, "-c", asks, f"sqlite:///{path.resolve()}"],
