@@ -302,21 +302,25 @@ def _judged(work: Work, entity: str) -> bool:
 
 def roll_out(yard: Yard, held: Held, broken: Collection[str] = ()) -> None:
     """Move every deployment that is not `broken` (an entity) as far as its strategy allows now."""
-    for name, spec in yard.project.spec.deployments.items():
-        if f"deployment.{name}" in broken:
-            continue
-        decision = release.tick(
-            yard.store,
-            name,
-            spec,
-            now=yard.now,
-            actor=yard.actor,
-            fence=held,
-            simulated=yard.simulated,
-            running=None if yard.simulated else partial(serve.running, yard.store, name),
-        )
-        if decision is not None and decision.acts:
-            yard.progress(f"deployment.{name}: {decision.says}")
+    for name in yard.project.spec.deployments:
+        if f"deployment.{name}" not in broken:
+            move(yard, held, name)
+
+
+def move(yard: Yard, held: Held, name: str) -> None:
+    """Move a deployment as far as its strategy allows now."""
+    decision = release.tick(
+        yard.store,
+        name,
+        yard.project.spec.deployments[name],
+        now=yard.now,
+        actor=yard.actor,
+        fence=held,
+        simulated=yard.simulated,
+        running=None if yard.simulated else partial(serve.running, yard.store, name),
+    )
+    if decision.acts:
+        yard.progress(f"deployment.{name}: {decision.says}")
 
 
 def waiting(yard: Yard) -> tuple[str, ...]:

@@ -6,8 +6,11 @@ the next tick simply goes on.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 from modelyard import monitor, release, serve, triggers
 from modelyard.errors import LeaseLost, Unavailable, YardError
@@ -27,17 +30,48 @@ from modelyard.store import Held
 
 @dataclass(frozen=True)
 class Turn:
-    """What one tick knows: the yard, and the lease under which it acts."""
+    """What one tick knows: the yard, and the lease under which it acts; `asked`: somebody waits for it and is told what
+    fails, by its error."""
 
     yard: Yard
     held: Held
+    asked: bool = False
+
+    def attempt(self, what: str, act: Callable[[], None]) -> None:
+        """Do one thing; that it fails is told and keeps no other from being done.
+
+        LeaseLost and Unavailable end the turn: without the lease, or without the database, nothing can be done. In a
+        simulation a defect of ours ends it; here it must not end the watch over everything else.
+        """
+        try:
+            act()
+        except (LeaseLost, Unavailable):
+            raise
+        except YardError as error:
+            if self.asked:
+                raise
+            self.yard.progress(f"{what}: {error}")
+        except Exception as error:
+            if self.asked or self.yard.simulated:
+                raise
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            where = f"{Path(place.filename).name} line {place.lineno}"
+            self.yard.progress(f"{what}: internal error: {type(error).__name__}: {error} ({where})")
+
+    def each(self, kind: str, names: Iterable[str], act: Callable[[str], None]) -> None:
+        """Do the same for each of several, whatever becomes of the others."""
+        for name in names:
+            self.attempt(f"{kind}.{name}", partial(act, name))
 
 
 def collect(turn: Turn) -> None:
     """Move what gateways have logged into tables, and profile what is new."""
-    for name in turn.yard.project.spec.deployments:
+
+    def take(name: str) -> None:
         serve.move(turn.yard.store, name, fence=turn.held)
         monitor.profile_segments(turn.yard.store, name, grain=turn.yard.grain, fence=turn.held)
+
+    turn.each("deployment", turn.yard.project.spec.deployments, take)
 
 
 def take_in(turn: Turn) -> None:
@@ -49,11 +83,13 @@ def take_in(turn: Turn) -> None:
 def observe(turn: Turn, *, now_or_never: bool = False) -> None:
     """Let every monitor that is due look at its window; all of them with `now_or_never`. A simulation has no service levels."""
     yard = turn.yard
-    if not yard.simulated:
+
+    def levels() -> None:
         monitor.watch(
             yard.store, yard.project.spec, now=yard.now, actor=yard.actor, fence=turn.held, force=now_or_never
         )
-    for name in yard.project.spec.monitors:
+
+    def see(name: str) -> None:
         monitor.observe(
             yard.store,
             yard.project.spec,
@@ -67,6 +103,10 @@ def observe(turn: Turn, *, now_or_never: bool = False) -> None:
             force=now_or_never,
             simulated=yard.simulated,
         )
+
+    if not yard.simulated:
+        turn.attempt("service levels", levels)
+    turn.each("monitor", yard.project.spec.monitors, see)
 
 
 def measure(turn: Turn) -> None:
@@ -111,7 +151,7 @@ def approve(turn: Turn) -> None:
 
 def roll_out(turn: Turn) -> None:
     """Move every deployment as far as its strategy allows now."""
-    applying.roll_out(turn.yard, turn.held)
+    turn.each("deployment", turn.yard.project.spec.deployments, partial(applying.move, turn.yard, turn.held))
 
 
 def tell(turn: Turn) -> None:
@@ -126,7 +166,7 @@ TICK: tuple[Callable[[Turn], None], ...] = (collect, take_in, observe, measure, 
 
 def look(yard: Yard, held: Held) -> None:
     """Let every monitor look now, whether it is due or not; figures are brought up to date, and what must be is told."""
-    turn = Turn(yard, held)
+    turn = Turn(yard, held, asked=True)
     collect(turn)
     take_in(turn)
     observe(turn, now_or_never=True)
@@ -135,15 +175,7 @@ def look(yard: Yard, held: Held) -> None:
 
 
 def tick(yard: Yard, held: Held) -> None:
-    """Turn once. A failing part is told and does not keep the others from their work.
-
-    LeaseLost and Unavailable end the turn: without the lease, or without the database, no part can work.
-    """
+    """Turn once. A failing part is told and does not keep the others from their work: see `Turn.attempt`."""
     turn = Turn(yard, held)
     for part in TICK:
-        try:
-            part(turn)
-        except (LeaseLost, Unavailable):
-            raise
-        except YardError as error:
-            yard.progress(f"{part.__name__}: {error}")
+        turn.attempt(part.__name__, partial(part, turn))
