@@ -50,6 +50,19 @@ def test_mlflow_goes_on_where_a_run_was_written(store):
     assert len(client.search_runs([client.get_run(own).info.experiment_id])) == 3
 
 
+def test_whoever_is_first_makes_the_database_for_all(store, monkeypatch):
+    empty = tracking._empty
+
+    def late():
+        monkeypatch.setattr(tracking, "_empty", empty)
+        tracking.project(store, run(2), tags={})  # another process is faster
+        return empty()
+
+    monkeypatch.setattr(tracking, "_empty", late)
+    tracking.project(store, run(1), tags={})
+    assert {each.info.run_name for each in client_of(store).search_runs(["1"])} == {"late-1", "late-2"}
+
+
 def test_a_run_that_was_written_already_is_written_over(store):
     """The process may have died before its own record said so."""
     assert tracking.project(store, run(1), tags={"a": "1"}) == tracking.project(store, run(1), tags={"b": "2"})

@@ -109,7 +109,7 @@ def _opened(path: Path) -> sqlite3.Connection:
     if not path.exists():
         with tempfile.TemporaryDirectory(dir=path.parent, prefix="mlflow-") as folder:
             shutil.copyfile(_empty(), Path(folder) / path.name)
-            if not path.exists():
+            with suppress(FileExistsError):  # another process was faster
                 os.link(Path(folder) / path.name, path)
     return sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None)
 
