@@ -64,6 +64,21 @@ def test_a_world_that_turns_behind_the_same_inputs_is_concept_drift_with_its_day
     assert found[-1]["drift"].level == "ok"
     assert found[-1]["estimate"].level == "ok", "an estimate cannot see it"
     assert found[-1]["calibration"].level in ("warn", "page")
+    assert not {"prior_shift"} & {*found[-1]["calibration"].detail, *found[-1]["concept"].detail}
+
+
+def test_a_share_of_the_label_that_moved_alone_is_named(world, declared):
+    play(world, declared(), range(9))
+    found = play(world, declared(), range(9, 18), share=0.8)
+    told = found[-1]["calibration"]
+    assert told.level in ("warn", "page")
+    assert "the share of y rose from 0.5" in told.says and "the rows of each class are scored as before" in told.says
+    assert told.detail["prior_shift"]["after"] == pytest.approx(0.8, abs=0.05)
+    messages = [each.detail["message"] for seen in found for each in seen.values() if "message" in each.detail]
+    helps = "What helps: only the share of the classes changed: calibrate the answers again"
+    assert any(helps in message and message.startswith("drift: distance") for message in messages), (
+        "inputs moved with it"
+    )
 
 
 def test_harder_inputs_are_no_concept_drift(world, declared):

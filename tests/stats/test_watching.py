@@ -37,6 +37,11 @@ def test_an_e_detector_stays_quiet_for_its_run_length_and_sees_a_rise_soon() -> 
     assert np.median(delays) < 600
 
 
+def test_the_evidence_of_an_alarm_that_lasts_is_a_number_that_can_be_kept() -> None:
+    long = EDetector.above(0.2).update(np.ones(5_000))
+    assert 1 < long.evidence < np.inf and long.update(np.zeros(10)).evidence > 1
+
+
 def test_rows_that_err_together_count_for_less() -> None:
     rng = np.random.default_rng(6)
     days = np.clip(0.2 + rng.normal(0, 0.1, 60), 0, 1)

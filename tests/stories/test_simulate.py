@@ -51,12 +51,17 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[Shop, dict[str, Any
     return shop, played(shop, "--report", str(report))
 
 
-def sandbox(shop: Shop) -> Store:
-    """The memory of the shop's only simulation."""
+def memory(shop: Shop) -> Path:
+    """Where the shop's only simulation is kept."""
     (home,) = [
         path for path in (shop.directory / ".yard" / "files" / "simulations").iterdir() if path.name != "history"
     ]
-    return open_store(home, project="shop", env="simulation", clock=RealClock(), create=False)
+    return home
+
+
+def sandbox(shop: Shop) -> Store:
+    """The memory of the shop's only simulation."""
+    return open_store(memory(shop), project="shop", env="simulation", clock=RealClock(), create=False)
 
 
 def test_a_changed_world_is_found_and_the_model_renewed(world: tuple[Shop, dict[str, Any]]) -> None:
@@ -75,6 +80,26 @@ def test_windows_tell_rows_releases_and_both_figures(world: tuple[Shop, dict[str
     assert {"start", "end", "rows", "policy", "static", "release"} <= set(result["windows"][0])
     assert sum(window["rows"] for window in result["windows"]) == result["summary"]["rows"] == 40 * 49
     assert result["windows"][0]["release"] == "buys@1" and result["windows"][-1]["release"] != "buys@1"
+
+
+def test_any_stretch_of_time_may_be_looked_at_afterwards(world: tuple[Shop, dict[str, Any]]) -> None:
+    shop, _ = world
+
+    def looked(*words: str) -> Any:
+        inside = ("--home", str(memory(shop)), "--env", "simulation")
+        return shop.yard("monitor", "show", "buys-health", *words, *inside)
+
+    before = looked("--from", "2024-02-21", "--to", "2024-03-03", "--json").json["monitors"][0]["between"]
+    after = looked("--from", "2024-03-04", "--to", "2024-03-11", "--json").json["monitors"][0]["between"]
+    assert (before["rows"], after["rows"]) == (11 * 40, 7 * 40)
+    assert before["releases"][0]["levels"]["drift"] == "ok"
+    (first,) = [each for each in after["releases"] if each["release"] == "buys@1"]
+    assert first["levels"]["drift"] == "page"
+    assert {each["column"] for each in first["columns"]} >= {"minutes"}
+    told = looked("--from", "2024-03-04", "--to", "2024-03-11")
+    assert told.code == 0 and "minutes: median" in told.out
+    wrong = looked("--from", "2024-03-11", "--to", "2024-03-04")
+    assert wrong.code == 2 and "the time ends before it begins" in wrong.err
 
 
 def test_the_report_is_one_file_that_needs_nothing_else(world: tuple[Shop, dict[str, Any]]) -> None:

@@ -6,7 +6,7 @@ All three live on the sums of `cohorts`; only the rows that became mature are re
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -22,6 +22,7 @@ from modelyard.spec.types import Monitor, Spec
 from modelyard.stats.changepoint import Change, locate
 from modelyard.stats.edetector import RUN_LENGTH, EDetector
 from modelyard.stats.performance import Performance
+from modelyard.stats.prior import prior_shift
 from modelyard.stats.rhythm import Rhythm
 from modelyard.stats.seasonal import HOURS
 from modelyard.store import Store
@@ -61,9 +62,10 @@ def look(store: Store, spec: Spec, name: str, monitor: Monitor, release: Release
     if few:
         gone = {"release": release.digest, "rows": cohort.whole.rows, "labelled": cohort.whole.labelled}
         return [*seen, *(unknown(kind, few, **gone) for kind in kinds[1:])]
+    prior = _prior(known, cohort.whole, spec.models[release.model].target)
     made = {
-        "concept": lambda: _concept(store, name, monitor, release, known, cohort, detector, now),
-        "calibration": lambda: _calibration(monitor, release, known, cohort.whole),
+        "concept": lambda: _concept(store, name, monitor, release, known, cohort, detector, prior, now),
+        "calibration": lambda: _calibration(monitor, release, known, cohort.whole, prior),
         "slices": lambda: _slices(store, monitor, release, known, cohort),
     }
     return [*seen, *(made[kind]() for kind in kinds[1:])]
@@ -95,6 +97,34 @@ def _labels(release: Release, cohort: Cohort, detector: EDetector) -> Seen:
         return Seen(KIND, "insufficient_data", f"insufficient data: {says}", detail)
     says = f"{whole.labelled} of {whole.rows} mature answers have their label, up to {cohort.until:%Y-%m-%d %H:%M}"
     return Seen(KIND, "ok", f"{says}; {cohort.waiting}" if cohort.waiting else says, detail)
+
+
+@dataclass(frozen=True)
+class Prior:
+    """What is told where only the share of the classes changed: the end of a sentence, and parts of the detail; else
+    nothing."""
+
+    says: str = ""
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _prior(known: Performance, whole: Sums, target: str) -> Prior:
+    """Whether prior shift tells the labelled rows of the window, of a binary target."""
+    if known.task != "binary_classification" or known.tenths is None:
+        return Prior()
+    found = prior_shift(known.tenths, whole.bins, effect=known.effect)
+    if found is None:
+        return Prior()
+    moved = "rose" if found.after > found.before else "fell"
+    says = (
+        f"; the share of {target} {moved} from {found.before:.3f} to {found.after:.3f} while the rows of each class are "
+        "scored as before (prior shift): ranks hold"
+    )
+    shares = {"before": round(found.before, 5), "after": round(found.after, 5), "fit": round(found.fit, 5)}
+    return Prior(says, {"prior_shift": shares, "cure": CURE})
+
+
+CURE = "only the share of the classes changed: calibrate the answers again on rows after it did, or retrain on them"
 
 
 # ---- concept ---------------------------------------------------------------------------------------------------------
@@ -155,6 +185,7 @@ def _concept(
     known: Performance,
     cohort: Cohort,
     detector: EDetector,
+    prior: Prior,
     now: datetime,
 ) -> Seen:
     whole = cohort.whole
@@ -187,8 +218,8 @@ def _concept(
     told = f"; most in {where.column} = {where.value} ({where.rise:+.3f} more)" if where else ""
     if where:
         detail["slice"] = {"column": where.column, "value": where.value, "rise": round(where.rise, 5)}
-    says = f"the same inputs come out otherwise than the model learnt{when}: {split}{told}"
-    return Seen("concept", level, says, detail)
+    says = f"the same inputs come out otherwise than the model learnt{when}: {split}{told}{prior.says}"
+    return Seen("concept", level, says, detail | prior.detail)
 
 
 def _days(seen: Observation) -> tuple[str, dict[str, np.ndarray]]:
@@ -221,7 +252,7 @@ def began(looks: Iterable[Mapping[str, np.ndarray]], known: Performance) -> tupl
 # ---- calibration -----------------------------------------------------------------------------------------------------
 
 
-def _calibration(monitor: Monitor, release: Release, known: Performance, whole: Sums) -> Seen:
+def _calibration(monitor: Monitor, release: Release, known: Performance, whole: Sums, prior: Prior) -> Seen:
     gap, p_value = whole.bins.gap(), whole.bins.p_value(known.effect)
     budget = monitor.drift.false_alarms
     alpha = min(1e-3, budget.count / max(budget.per / monitor.window, 1.0) / 20)
@@ -246,7 +277,8 @@ def _calibration(monitor: Monitor, release: Release, known: Performance, whole: 
     if level == "ok":
         says = f"probabilities are the frequencies that they were ({thought:.3f} was expected, {said:.3f} came)"
     else:
-        says += "; ranks may still hold: calibrate the answers again, or retrain"
+        says += prior.says or "; ranks may still hold: calibrate the answers again, or retrain"
+        detail |= prior.detail
     return Seen("calibration", level, says, detail, varies=True)
 
 

@@ -66,7 +66,7 @@ def tell(
         more[first.kind] = {
             "changed": [each.as_json() for each in changed],
             "message": says[-1],
-            "cure": CURES.get(first.kind, ""),
+            "cure": _cure(first, parts),
         }
     level = max((each.level for first, parts in groups for each in (first, *parts)), key=severity)
     return Told({"kind": "+".join(kinds), "level": level, "why": " ".join(says)}, more)
@@ -91,8 +91,14 @@ def _says(
     waiting = [describe.reaction(spec, name, monitor, each.kind) for each in (first, *parts)]
     acts = [each for each in waiting if each.startswith("Trigger")]
     told.append(acts[0] if acts else waiting[0])
-    cure = CURES.get(first.kind)
+    cure = _cure(first, parts)
     return " ".join(told) + (f" What helps: {cure}." if cure else "")
+
+
+def _cure(first: Seen, parts: list[Seen]) -> str:
+    """What helps: by what was found, also of a part (a share of the label that moved moves inputs, too); else by its kind."""
+    found = (each.detail["cure"] for each in (first, *parts) if each.detail.get("cure"))
+    return str(next(found, CURES.get(first.kind, "")))
 
 
 def _changed(

@@ -29,6 +29,8 @@ TOLERANCE = 0.005
 """A rise of the mean loss by less is no harm."""
 BETS = (0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64)
 """λ as shares of its largest possible value, each as likely as the others."""
+MOST = 300.0
+"""The largest logarithm of evidence that is told; the state itself goes on."""
 
 
 @dataclass(frozen=True)
@@ -82,8 +84,9 @@ class EDetector:
 
     @property
     def evidence(self) -> float:
-        """The e-value now, as a share of what alarms: 1 alarms."""
-        return float(np.exp(np.logaddexp.reduce(np.array(self.logs)) - np.log(len(BETS)) - np.log(self.run_length)))
+        """The e-value now, as a share of what alarms: 1 alarms. However long an alarm lasts, it stays a number."""
+        log = np.logaddexp.reduce(np.array(self.logs)) - np.log(len(BETS)) - np.log(self.run_length)
+        return float(np.exp(min(log, MOST)))
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object."""

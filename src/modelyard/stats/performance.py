@@ -23,7 +23,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from modelyard.stats import metrics
-from modelyard.stats.calibration import Curve
+from modelyard.stats.calibration import Bins, Curve
 from modelyard.stats.dle import ErrorBins
 from modelyard.stats.slicing import Cut
 
@@ -40,7 +40,8 @@ class Performance:
     `excess` and `error`: the mean excess on unseen rows and its standard error; `spread` its deviation from row to
     row; `effect` how many rows count as one, since rows of one day or week err together; `metrics` each metric's value
     and error; `slices` per column and slice (rows, summed loss and excess, design effect); `importance` how much the loss grows when a
-    column is shuffled; `grid` inner edges by which scores are counted until their labels come.
+    column is shuffled; `grid` inner edges by which scores are counted until their labels come; `tenths` the unseen rows by
+    calibrated frequency (None of regression, and of releases from before they were kept).
     """
 
     task: str
@@ -58,6 +59,7 @@ class Performance:
     slices: Mapping[str, Sequence[tuple[float, ...]]] = field(default_factory=dict)
     importance: Mapping[str, float] = field(default_factory=dict)
     grid: tuple[float, ...] = ()
+    tenths: Bins | None = field(default=None, compare=False)
 
     @classmethod
     def of(
@@ -112,6 +114,7 @@ class Performance:
             },
             dict(importance or {}),
             tuple(np.unique(np.quantile(score, np.linspace(0, 1, GRID + 1)[1:-1])).tolist()) if len(score) else (),
+            Bins.of(curve.at(score), happened) if task != "regression" and len(score) else None,
         )
 
     def losses(self, happened: Floats, score: Floats) -> tuple[Floats, Floats]:
@@ -144,6 +147,7 @@ class Performance:
             "slices": {name: [list(each) for each in rows] for name, rows in self.slices.items()},
             "importance": dict(self.importance),
             "grid": list(self.grid),
+            "tenths": self.tenths.to_json() if self.tenths else None,
         }
 
     @classmethod
@@ -165,6 +169,7 @@ class Performance:
             {name: [tuple(each) for each in rows] for name, rows in data["slices"].items()},
             dict(sorted(data["importance"].items(), key=lambda each: -each[1])),
             tuple(data["grid"]),
+            Bins.from_json(data["tenths"]) if data.get("tenths") else None,
         )
 
 
