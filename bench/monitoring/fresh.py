@@ -29,7 +29,7 @@ def main() -> None:
         print(seed, runs[-1], flush=True)
     for field in fields(runs[0]):
         values = [getattr(each, field.name) for each in runs]
-        told = sum(values) if all(isinstance(each, int) for each in values) else sorted(values, key=str)
+        told = sum(values) if field.type == "int" or field.type is int else values
         print(f"{field.name}: {told}")
 
 

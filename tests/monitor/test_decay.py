@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
+import pyarrow as pa
+
 from modelyard import monitor, triggers
+from modelyard.monitor import describe
 from modelyard.records import Observation, Request, Run
 from modelyard.spec.types import Spec
+from modelyard.stats import Profile
 
 START = datetime(2024, 3, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -59,3 +64,33 @@ def test_a_state_that_was_there_before_is_said_to_recur(world, declared):
     assert first["change"] != "recurring" and first["began"].startswith("2024-03-05")
     assert second["change"] == "recurring" and second["began"].startswith("2024-03-15")
     assert "2024-03-06" < second["like"] < "2024-03-10"
+
+
+def test_values_that_were_never_seen_tell_the_day_and_those_that_always_come_do_not():
+    """Each day brings a few new customers; from the last day on there is a new country, too."""
+    rng = np.random.default_rng(3)
+    numbers = iter(range(1_000_000))
+
+    def day(rows, new=0.0):
+        names = [f"c{next(numbers)}" if each < 0.05 else f"k{int(each * 20)}" for each in rng.random(rows)]
+        country = np.where(rng.random(rows) < new, "z", rng.choice(["a", "b", "c"], rows))
+        return pa.table({"customer": names, "country": country})
+
+    known = Profile.of(day(8_000))
+    week = [Profile.of(day(150), reference=known) for _ in range(6)]
+    week.append(Profile.of(day(150, new=0.15), reference=known))
+    window = Profile.merge(week)
+
+    def days(name):
+        column = known.columns[name]
+        towards = describe._direction(column, window.columns[name].tally)
+        usual = float(describe._known(column) @ towards / describe._known(column).sum())
+        return [describe._score(column, each.columns[name], towards)[0] - usual for each in week]
+
+    *calm, last = days("country")
+    assert last > 5 * max(map(abs, calm))
+    assert max(map(abs, days("customer"))) < 0.3, "new ones are usual there, from the first day on"
+    cells = [describe._cells(known.columns["country"], each.columns["country"].tally) for each in week]
+    pairs = [describe._apart(cells[a], cells[b]) for a in range(6) for b in range(a)]
+    assert abs(np.mean(pairs)) < 0.005, "what chance alone makes of two samples is taken off"
+    assert np.mean([describe._apart(cells[6], each) for each in cells[:6]]) > 0.015

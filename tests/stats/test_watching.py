@@ -105,6 +105,29 @@ def test_calibration_is_judged_beyond_chance() -> None:
     assert 0.05 < off.gap() < 0.12
 
 
+def test_a_curve_from_few_rows_is_itself_uncertain_and_that_is_no_fault_of_the_answers() -> None:
+    alone = both = 0
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        score, now = rng.beta(2, 3, 500), rng.beta(2, 3, 2_000)
+        happened = (rng.random(500) < score) * 1.0
+        curve = Curve.fit(score, happened)
+        window = Bins.of(curve.at(now), (rng.random(2_000) < now) * 1.0)
+        alone += window.p_value() < 1e-3
+        both += window.p_value(known=Bins.of(curve.at(score), happened)) < 1e-3
+    assert alone >= 10 and both == 0
+
+
+def test_a_few_lucky_rows_are_not_the_frequency_of_all_scores_beyond_them() -> None:
+    """Where scores tell next to nothing, a model fitted again on more rows answers a little above or below all of them."""
+    rng = np.random.default_rng(8)
+    ends = []
+    for _ in range(40):
+        score, happened = rng.normal(0.2, 0.005, 2_000), (rng.random(2_000) < 0.2) * 1.0
+        ends += Curve.fit(score, happened).at(np.array([0.1, 0.3])).tolist()
+    assert max(abs(np.array(ends) - 0.2)) < 0.15 and np.mean(abs(np.array(ends) - 0.2)) < 0.06
+
+
 @pytest.mark.parametrize("kind", ["sudden", "gradual"])
 def test_a_change_is_found_where_it_began(kind: str) -> None:
     rng = np.random.default_rng(11)

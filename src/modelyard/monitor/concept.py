@@ -253,7 +253,7 @@ def began(looks: Iterable[Mapping[str, np.ndarray]], known: Performance) -> tupl
 
 
 def _calibration(monitor: Monitor, release: Release, known: Performance, whole: Sums, prior: Prior) -> Seen:
-    gap, p_value = whole.bins.gap(), whole.bins.p_value(known.effect)
+    gap, p_value = whole.bins.gap(), whole.bins.p_value(known.effect, known.tenths)
     budget = monitor.drift.false_alarms
     alpha = min(1e-3, budget.count / max(budget.per / monitor.window, 1.0) / 20)
     said = whole.bins.happened.sum() / max(whole.bins.rows.sum(), 1)

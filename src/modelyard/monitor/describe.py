@@ -19,6 +19,7 @@ from modelyard.monitor import reference, segments
 from modelyard.records import Release, Version
 from modelyard.spec.types import Monitor, Spec
 from modelyard.stats import Profile, arrow
+from modelyard.stats.category import TAIL, CategoryLayout
 from modelyard.stats.changepoint import locate
 from modelyard.stats.distance import comparable
 from modelyard.stats.measured import MeasuredLayout
@@ -160,7 +161,8 @@ def _dated(
     used = [(start, score) for start, score in scored if score is not None]
     if not used:
         return told
-    usual = _score_of(column, column.tally, towards)
+    known = _known(column)
+    usual = float(known @ towards / max(known.sum(), 1))
     used = used[_episode(np.array([score for _, (score, _) in used]), usual) :]
     values = np.array([usual, *(score for _, (score, _) in used)])
     variances = np.array([1e-9, *(1 / rows for _, (_, rows) in used)])
@@ -186,7 +188,7 @@ def _episode(scores: np.ndarray, usual: float) -> int:
 
 def _direction(column: Column, window: Tally) -> np.ndarray | None:
     """Per cell (the last one: missing) the logarithm of how much more of it there is now."""
-    before, after = _cells(column, column.tally), _cells(column, window)
+    before, after = _known(column), _cells(column, window)
     if before.shape != after.shape or not before.sum() or not after.sum():
         return None
     p = (before + 0.5) / (before.sum() + 0.5 * len(before))
@@ -195,11 +197,29 @@ def _direction(column: Column, window: Tally) -> np.ndarray | None:
 
 
 def _cells(column: Column, tally: Tally) -> np.ndarray:
-    if isinstance(column.layout, MeasuredLayout):
-        parts = [tally.parts[name].cells for name in column.layout.parts if name in tally.parts]
+    """What is counted: the distribution's cells, of categories one for all values that the reference never held, and how
+    many are missing."""
+    layout = column.layout
+    if isinstance(layout, MeasuredLayout):
+        parts = [tally.parts[name].cells for name in layout.parts if name in tally.parts]
         return np.append(np.concatenate(parts) if parts else np.zeros(0), tally.nulls)
-    _, cells = comparable(column.layout, column.tally, tally)
+    if isinstance(layout, CategoryLayout) and len(tally.cells):
+        return np.append(tally.cells[:-TAIL], [layout.unseen(tally), tally.nulls])
+    _, cells = comparable(layout, column.tally, tally)
     return np.append(cells, tally.nulls)
+
+
+def _known(column: Column) -> np.ndarray:
+    """The cells of the reference. It has seen all its own values; as many new ones as it saw once are usual (Good 1953),
+    and were rare ones."""
+    cells, layout = _cells(column, column.tally), column.layout
+    if isinstance(layout, CategoryLayout) and len(cells) > 2:
+        rare = slice(len(layout.top), len(layout.top) + TAIL)
+        cells = cells.astype(np.float64)
+        new = min(float(layout.once), cells[rare].sum())
+        cells[rare] *= 1 - new / max(cells[rare].sum(), 1.0)
+        cells[-2] = new
+    return cells
 
 
 def _score(column: Column, day: Column | None, towards: np.ndarray) -> tuple[float, float] | None:
@@ -209,11 +229,6 @@ def _score(column: Column, day: Column | None, towards: np.ndarray) -> tuple[flo
     if cells.shape != towards.shape or not cells.sum():
         return None
     return float(cells @ towards / cells.sum()), float(cells.sum())
-
-
-def _score_of(column: Column, tally: Tally, towards: np.ndarray) -> float:
-    cells = _cells(column, tally)
-    return float(cells @ towards / max(cells.sum(), 1))
 
 
 def _like(
@@ -228,7 +243,8 @@ def _like(
 ) -> datetime | None:
     """The end of the nearest past window in the state of the rows since it began, when there is one: what changed has
     been so before."""
-    moved = _apart(column, column.tally, window)
+    present = _cells(column, window)
+    moved = _apart(_known(column), present)
     best: tuple[float, datetime] | None = None
     for place in range(2, PAST):
         end = now - monitor.window * place
@@ -239,22 +255,17 @@ def _like(
         if not tallies:
             break
         past = merge(tallies)
-        away = _apart(column, past, window) - _by_chance(column, past, window)
-        if away < NEAR * moved and (best is None or away < best[0]):
+        away = _apart(_cells(column, past), present)
+        if away < NEAR**2 * moved and (best is None or away < best[0]):
             best = away, end
     return best[1] if best else None
 
 
-def _apart(column: Column, first: Tally, second: Tally) -> float:
-    p, q = _cells(column, first), _cells(column, second)
-    return float(np.abs(p / max(p.sum(), 1) - q / max(q.sum(), 1)).sum())
-
-
-def _by_chance(column: Column, first: Tally, second: Tally) -> float:
-    """How far two samples of one state lie from each other on average."""
-    p, q = _cells(column, first), _cells(column, second)
+def _apart(p: np.ndarray, q: np.ndarray) -> float:
+    """How far the shares of cells lie from each other, squared and less what two samples of one state do on average."""
     n, m = max(p.sum(), 1), max(q.sum(), 1)
-    return float(np.sqrt(2 / np.pi * (p + q) / (n + m) * (1 / n + 1 / m)).sum())
+    a, b = p / n, q / m
+    return float(((a - b) ** 2).sum() - (a * (1 - a)).sum() / n - (b * (1 - b)).sum() / m)
 
 
 # ---- which rows ------------------------------------------------------------------------------------------------------

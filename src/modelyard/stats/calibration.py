@@ -14,6 +14,8 @@ FEWEST = 300
 """Fewer rows than this cannot bend the curve: scores are taken at their word."""
 KNOTS = 200
 BINS = 10
+ENDS = 100
+"""Rows that the first and the last step of a curve have at least."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +41,11 @@ class Curve:
         places, first, counts = np.unique(scores[order], return_index=True, return_counts=True)
         means = np.add.reduceat(y[order], first) / counts
         level = optimize.isotonic_regression(means, weights=counts).x
+        starts = _ended(np.flatnonzero(np.append(True, np.diff(level) > 1e-12)), counts)
         # One knot in the middle of each step.
-        starts = np.flatnonzero(np.append(True, np.diff(level) > 1e-12))
         weight = np.add.reduceat(counts.astype(float), starts)
         knots = np.add.reduceat(places * counts, starts) / weight
-        heights = level[starts]
+        heights = np.add.reduceat(level * counts, starts) / weight
         if len(knots) > KNOTS:
             kept = np.unique(np.linspace(0, len(knots) - 1, KNOTS).astype(int))
             knots, heights = knots[kept], heights[kept]
@@ -54,6 +56,15 @@ class Curve:
         if not self.scores:
             return np.clip(scores, 0.0, 1.0)
         return np.interp(scores, self.scores, self.frequencies)
+
+
+def _ended(starts: npt.NDArray[np.int64], counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The steps, those of few rows at both ends taken together: a handful of lucky rows would else be the frequency of every
+    score beyond them."""
+    upto = np.cumsum(counts)
+    low, high = np.searchsorted(upto, ENDS), np.searchsorted(upto, upto[-1] - ENDS, side="right") - 1
+    inner = starts[(starts > low) & (starts <= high + 1)]
+    return np.concatenate([[0], inner]).astype(np.int64)
 
 
 @dataclass(frozen=True)
@@ -91,13 +102,20 @@ class Bins:
         chance = np.sqrt(2 / np.pi * self.variance[used]).sum()
         return max(0.0, float((np.abs(self.happened - self.expected)[used].sum() - chance) / self.rows.sum()))
 
-    def p_value(self, effect: float = 1.0) -> float:
-        """How often chance alone leaves the curve as far: chi-squared over bins, with the rows' design effect."""
+    def p_value(self, effect: float = 1.0, known: Bins | None = None) -> float:
+        """How often chance alone leaves the curve as far: chi-squared over bins, with the rows' design effect.
+
+        `known`: the rows from which the curve was learnt; where they were few it is itself uncertain.
+        """
         used = self.variance >= 5.0
+        variance = self.variance
+        if known is not None:
+            used &= known.rows > 0
+            variance = variance * (1 + self.rows / np.maximum(known.rows, 1.0))
         if not used.any():
             return 1.0
         away = (self.happened - self.expected)[used]
-        statistic = (away * away / self.variance[used]).sum() / max(effect, 1.0)
+        statistic = (away * away / variance[used]).sum() / max(effect, 1.0)
         return float(special.gammaincc(used.sum() / 2, statistic / 2))
 
     def to_json(self) -> list[list[float]]:
