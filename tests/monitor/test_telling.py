@@ -8,15 +8,16 @@ import numpy as np
 import pyarrow as pa
 
 from modelyard import monitor
-from modelyard.monitor import cost, joint, quality, sources
+from modelyard.monitor import cost, inputs, joint, quality, sources
 from modelyard.monitor.decay import apart, judge
 from modelyard.monitor.grouping import group, led, persistent, shared
 from modelyard.monitor.sample import thinned
 from modelyard.monitor.seen import Seen, unknown
 from modelyard.monitor.served import Served
 from modelyard.monitor.software import by_hour, volume
-from modelyard.records import Audit, Observation, Version
+from modelyard.records import Audit, Observation, Release, Version
 from modelyard.spec.types import Quality, Spec
+from modelyard.stats import Profile
 from modelyard.stats import joint as stats_joint
 from modelyard.ui.watch import headline, render
 
@@ -150,6 +151,32 @@ def test_an_alarm_says_since_when_in_which_rows_from_which_table_and_what_will_b
     assert "http" not in page.replace("http-equiv", "")
     seen = world.store.read(Observation, monitor="health", kind="drift", level=["warn", "page"], order="end")
     assert seen[0].detail["changed"][0]["slice"][:2] == ["kind", "b"]
+
+
+def test_a_unit_that_changed_yesterday_is_named_though_the_window_is_mixed(declared):
+    rng = np.random.default_rng(6)
+
+    def day(factor, rows=150):
+        return pa.table({"distance": rng.lognormal(3, 1, rows) * factor, "prediction": rng.random(rows)})
+
+    known = Profile.of(day(1.0, 8_000))
+    days = [Profile.of(day(factor), reference=known) for factor in (1, 1, 1, 1, 1, 1, 1000)]
+    body = {
+        "digest": "d",
+        "model": "late",
+        "number": 1,
+        "created": START,
+        "as_of": START,
+        "author": "a",
+        "state": "live",
+    }
+    release, health = Release(body={}, **body), declared().monitors["health"]
+    for newest, told in ((days[-1], "page"), (days[0], "ok")):
+        window = Profile.merge(days)
+        drift, units = inputs.judge(health, release, known, window, newest, span=7 * DAY, kinds=["drift", "units"])
+        assert (drift.level, units.level) == ("page", told)
+    told = inputs.judge(health, release, known, window, days[-1], span=7 * DAY, kinds=["units"])[0].says
+    assert "on the newest day its unit seems changed, ×1000" in told
 
 
 def test_what_is_not_known_is_not_called_well():

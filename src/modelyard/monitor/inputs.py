@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,7 +11,7 @@ from modelyard.monitor import reference, season, segments, served
 from modelyard.monitor.seen import Seen, unknown
 from modelyard.records import Release
 from modelyard.spec.types import Monitor
-from modelyard.stats import ColumnResult, Profile, Verdict, compare, severity
+from modelyard.stats import ColumnResult, Profile, Verdict, compare, severity, units
 from modelyard.stats.checks import SHARE_PAGE
 from modelyard.store import Store
 
@@ -23,6 +24,8 @@ KINDS: dict[str, tuple[str, ...]] = {
 }
 """The kinds of observation, and the kinds of finding that each is made of: every one has another cure."""
 SHOWN = 5
+FEWEST = 30
+"""So many rows of a day tell its unit."""
 SEVERE, HALF = 4, 0.5
 """Four times the page's effect, or half of the rows, is so much that a second look is not waited for."""
 IDLE = 0.005
@@ -55,7 +58,9 @@ def look(
         of = f"{release.model}@{release.number}"
         why = f"{of} answered {window.rows} rows in the window, {monitor.min_rows} are needed"
         return [unknown(kind, why, rows=window.rows, release=release.digest) for kind in kinds]
-    span = max(each.end for each in found) - min(each.start for each in found)
+    latest = max(each.end for each in found)
+    span = latest - min(each.start for each in found)
+    newest = Profile.merge([each.profile for each in found if each.end > latest - DAY])
     worth = reference.performance(store, release)
     leaning = worth.importance if worth else None
     more: dict[str, Any] = {}
@@ -65,13 +70,13 @@ def look(
         same = season.matched(store, monitor, release, known, weeks, found)
         if same is not None:
             more["same_hours"] = same.rows
-            return judge(monitor, release, same, window, span=span, kinds=kinds, leaning=leaning, more=more)
+            return judge(monitor, release, same, window, newest, span=span, kinds=kinds, leaning=leaning, more=more)
     if known.narrowest is not None and known.narrowest > ALMOST * span:
         # Half a week is no small week: it lacks weekdays, and nothing tells how half weeks usually differ.
         of = f"{release.model}@{release.number}"
         why = f"{of} answered for {_days(span)} in the window; what is usual is known of {_days(known.narrowest)}"
         return [unknown(kind, why, rows=window.rows, release=release.digest, **more) for kind in kinds]
-    return judge(monitor, release, known, window, span=span, kinds=kinds, leaning=leaning, more=more)
+    return judge(monitor, release, known, window, newest, span=span, kinds=kinds, leaning=leaning, more=more)
 
 
 def _in_whole_weeks(store: Store, monitor: Monitor, release: Release, now: datetime) -> list[segments.Stretch]:
@@ -115,14 +120,15 @@ def judge(
     release: Release,
     known: Profile,
     window: Profile,
+    newest: Profile,
     *,
     span: timedelta,
     kinds: Sequence[str],
     leaning: Mapping[str, float] | None = None,
     more: Mapping[str, Any] | None = None,
 ) -> list[Seen]:
-    """One thing seen per kind, from the comparison of all columns. `leaning`: how much the model leans on each; `more`: of
-    the reference, for the detail of drift."""
+    """One thing seen per kind, from the comparison of all columns. `newest`: the window's last day; `leaning`: how much the
+    model leans on each; `more`: of the reference, for the detail of drift."""
     watched = known if monitor.drift.columns is None else known.only((*monitor.drift.columns, segments.PREDICTION))
     results = compare(
         watched,
@@ -133,11 +139,24 @@ def judge(
         min_rows=monitor.min_rows,
         span=span.total_seconds(),
     )
-    judged = [result for result in results if result.verdict != "insufficient_data"]
+    judged = [_unit(result, watched, newest) for result in results if result.verdict != "insufficient_data"]
     if not judged:
         why = f"the training rows of {release.model}@{release.number} are too few ({known.rows})"
         return [unknown(kind, why, rows=window.rows, release=release.digest, **(more or {})) for kind in kinds]
     return [_seen(kind, release, window, judged, monitor.drift.page, leaning, more or {}) for kind in kinds]
+
+
+def _unit(result: ColumnResult, known: Profile, newest: Profile) -> ColumnResult:
+    """The change of unit behind a page, as the newest day tells it: for most of a window it is mixed with the days before,
+    and meanwhile a model may be trained on both."""
+    column, reference = newest.columns.get(result.column), known.columns.get(result.column)
+    if result.verdict != "page" or "unit" in result.kinds or column is None or reference is None:
+        return result
+    unit = units.change(reference.layout, reference.tally, column.tally) if column.tally.count >= FEWEST else None
+    if unit is None or not unit.sure:
+        return result
+    says = f"{result.says.removesuffix('.')}; on the newest day its unit seems changed, {unit}."
+    return replace(result, kinds=("unit", *result.kinds), levels={**result.levels, "unit": "page"}, says=says)
 
 
 def alpha(monitor: Monitor, columns: int) -> float:

@@ -24,6 +24,11 @@ class Unit:
             return f"x·{self.factor:.4g}{self.offset:+.4g} ({self.meaning})"
         return f"×{self.factor:.4g} ({self.meaning})"
 
+    @property
+    def sure(self) -> bool:
+        """Whether no season is so large."""
+        return max(abs(self.factor), 1 / abs(self.factor)) >= SURE
+
     def explains(self, before: Moments, after: Moments) -> bool:
         """Whether the window is the reference in this unit.
 
@@ -31,13 +36,12 @@ class Unit:
         be a season or a shift, so then quartiles must agree within 10% of their distance, and mean and deviation, which are
         known exactly, within 3% and 10%.
         """
-        sure = max(abs(self.factor), 1 / abs(self.factor)) >= SURE
         wanted = sorted(value * self.factor + self.offset for value in before.quartiles)
-        width = (0.2 if sure else 0.1) * (wanted[-1] - wanted[0])
+        width = (0.2 if self.sure else 0.1) * (wanted[-1] - wanted[0])
         for want, found in zip(wanted, after.quartiles, strict=True):
             if abs(found - want) > width + 0.05 * abs(want):
                 return False
-        if sure:
+        if self.sure:
             return True
         deviation, average = abs(self.factor) * before.deviation, before.mean * self.factor + self.offset
         return abs(after.deviation - deviation) <= 0.1 * deviation and abs(after.mean - average) <= 0.03 * abs(average)
