@@ -105,7 +105,7 @@ class Prior:
     nothing."""
 
     says: str = ""
-    detail: Mapping[str, Any] = field(default_factory=dict)
+    detail: dict[str, Any] = field(default_factory=dict)
 
 
 def _prior(known: Performance, whole: Sums, target: str) -> Prior:
