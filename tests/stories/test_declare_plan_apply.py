@@ -103,6 +103,16 @@ def test_a_check_that_only_warns_is_told_when_it_speaks_and_when_it_is_silent_ag
     assert [action for action in told if action.startswith("table.")] == ["table.doubted", "table.cleared"]
 
 
+def test_a_new_column_becomes_an_input_and_is_said(shop: Shop) -> None:
+    table = shop.directory / "data/visits.csv"
+    head, *rows = table.read_text().splitlines()
+    table.write_text("\n".join([f"{head},loyalty", *(f"{row},{n % 3}" for n, row in enumerate(rows))]) + "\n")
+    shop.edit("C: 1.0", "C: 0.7")
+    said = shop.yard("apply", "--yes", "--as-of", "2024-03-20")
+    assert said.code == 0
+    assert "model.buys: warning: its inputs are not those of buys@1: loyalty new" in said.err
+
+
 def test_a_check_of_a_model_that_only_warns_is_told(shop: Shop) -> None:
     shop.edit("- {metric: {name: roc_auc, min: 0.6}}", "- {metric: {name: roc_auc, min: 0.99}, severity: warn}")
     shop.edit("C: 1.0", "C: 0.3")

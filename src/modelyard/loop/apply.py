@@ -6,7 +6,7 @@ apply works on a project and environment at a time, by lease; the records come l
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -15,7 +15,7 @@ from typing import Any, Literal, assert_never
 from modelyard import data, release, serve
 from modelyard.digest import digest
 from modelyard.errors import CheckFailed, InputError, Refused, StalePlan, UserCodeError, YardError
-from modelyard.loop import faults, upstream
+from modelyard.loop import faults, rival, upstream
 from modelyard.loop.fitting import check_inputs
 from modelyard.loop.ground import latest_declaration, latest_versions, survey
 from modelyard.loop.model_step import build_model, judge_again
@@ -206,6 +206,7 @@ def train(work: Work, name: str, why: str, request: int | None) -> str:
     """Bring a model's data up to date, build the model, and close the request that asked for it."""
     yard = work.yard
     entity = f"model.{name}"
+    before = rival.champion(yard.store, name)
     try:
         for table in upstream.tables(yard.project.spec, name):
             build_table(work, table)
@@ -232,9 +233,18 @@ def train(work: Work, name: str, why: str, request: int | None) -> str:
         says = "not released: " + "; ".join(verdict.says for verdict in failed)
         close_requests(yard, name, "refused", says, work.held)
         raise release.refusal(entity, failed)
+    if before is not None and (told := _other_inputs(before.body["inputs"], outcome.release.body["inputs"])):
+        yard.progress(f"{entity}: warning: its inputs are not those of {release.name(before)}: {told}")
     says = f"{name}@{outcome.release.number} {outcome.release.state.replace('_', ' ')}"
     close_requests(yard, name, "done", says, work.held)
     return says
+
+
+def _other_inputs(before: Sequence[str], now: Sequence[str]) -> str:
+    """Which inputs are new, and which are gone: who asks the model must know."""
+    new, gone = [each for each in now if each not in before], [each for each in before if each not in now]
+    parts = [f"{', '.join(names)} {word}" for names, word in ((new, "new"), (gone, "gone")) if names]
+    return "; ".join(parts)
 
 
 def judge(work: Work, name: str) -> str:
