@@ -152,6 +152,20 @@ def test_a_date_is_put_together_from_year_month_and_day(tmp_path):
     assert "year" in spec.models["bought"].exclude
 
 
+def test_a_date_that_is_written_as_a_number_is_the_time(tmp_path):
+    start = datetime(2023, 1, 5)
+    days = [int((start + timedelta(days=n)).strftime("%Y%m%d")) for n in range(ROWS)]
+    columns = visits(date=days)
+    del columns["visited_at"]
+    _, spec = made(tmp_path, columns)
+    assert spec.datasets["table_rows"].time == "row_date"
+    assert spec.models["bought"].exclude == ("date",)
+    assert spec.models["bought"].split.by == "time"
+    columns["date"][7] = 20230231  # no day
+    init(tmp_path / "odd", data=table(tmp_path, columns), target="bought")
+    assert load(tmp_path / "odd").spec.datasets["table_rows"].time is None
+
+
 def test_without_a_time_rows_are_split_at_random(tmp_path):
     columns = visits()
     del columns["visited_at"]

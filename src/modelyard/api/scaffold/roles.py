@@ -14,7 +14,7 @@ from modelyard.spec.wording import nearest
 
 MOST_CLASSES = 50
 FEW_NUMBERS = 10
-_TIME_HINT = re.compile(
+TIME_HINT = re.compile(
     r"(^|_)(time|timestamp|datetime|date|day|created|ts|at|on)(_|$)|date$|time$|^(event|order|invoice)", re.I
 )
 _LATER_HINT = re.compile(
@@ -129,7 +129,7 @@ def time(columns: Iterable[Column], target: str) -> str | None:
             continue
         if column.distinct < 2 or _LATER_HINT.search(column.name):
             continue
-        score = 2.0 * bool(_TIME_HINT.search(column.name)) + (column.kind == "timestamp") - 0.01 * place
+        score = 2.0 * bool(TIME_HINT.search(column.name)) + (column.kind == "timestamp") - 0.01 * place
         if best is None or score > best[0]:
             best = (score, column.name)
     return best[1] if best else None

@@ -1,4 +1,4 @@
-"""The time of a table's rows: a column, or put together from year, month and day; and the numbers a model takes of it."""
+"""The time of a table's rows: a column, a number such as 20240131, or put together from year, month and day; and the numbers a model takes of it."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def find(table: Table, target: str, given: str | None) -> Time | None:
     guessed = roles.time(table.columns.values(), target)
     if guessed is not None:
         return _time(table, guessed, None, table.moment(guessed), target)
-    found = composed(table.columns, target)
+    found = compact(table.columns, target) or composed(table.columns, target)
     if found is None or COMPOSED in table.columns:
         return None
     computed, year, month = found
@@ -101,6 +101,21 @@ def _told(table: Table, sql: str, taken: set[str], *, months: bool) -> tuple[str
         for number, name in enumerate(few)
         if any(found[word] == found[f"{word}{number}"] == found[f"own{number}"] >= 2 for word in parts)
     )
+
+
+def compact(columns: Mapping[str, Column], target: str) -> tuple[str, str, str] | None:
+    """SQL of a date out of whole numbers such as 20240131 in a column named like a date, and twice its name, as
+    `composed` has it; None where there is none.
+    """
+    for name, column in columns.items():
+        if (
+            name != target
+            and roles.TIME_HINT.search(name)
+            and not column.missing
+            and _between(column, 18_000_101, 22_001_231)
+        ):
+            return f"CAST(strptime(CAST({identifier(name)} AS VARCHAR), '%Y%m%d') AS DATE)", name, name
+    return None
 
 
 def composed(columns: Mapping[str, Column], target: str) -> tuple[str, str, str] | None:
