@@ -309,6 +309,12 @@ def test_a_candidate_is_judged_by_a_fit_that_knows_what_the_champion_knew():
     assert few.test == 90 * day  # four weeks would have 30 rows to judge on
 
 
+def test_a_model_is_trained_again_when_the_world_behind_the_inputs_changes(tmp_path):
+    _, spec = made(tmp_path, visits())
+    waits = [next(iter(each.model_dump(exclude_none=True))) for each in spec.triggers["refresh"].when.any]
+    assert waits == ["schedule", "drift", "concept"]
+
+
 def test_a_table_with_a_time_is_large_enough_at_any_start_of_a_simulation(tmp_path):
     columns = visits()
     _, spec = made(tmp_path, columns)
