@@ -59,6 +59,16 @@ def test_what_a_stream_has_nearly_shown_before_must_show_in_two_of_three_windows
     assert told.level == "page"
 
 
+def test_a_slice_that_lost_in_one_week_is_for_information_until_another_week_shows_it():
+    lost = Seen("slices", "warn", "one group cancelled", varies=True)
+    (held,) = persistent([lost], {"slices": ["warn", "warn"]})
+    assert (held.level, held.detail["raw"]) == ("info", "warn")
+    assert "for information until 2 of 3 windows" in held.says
+    assert persistent([lost], {}, {"slices"})[0].level == "warn"
+    assert persistent([Seen("slices", "page", "all", varies=True)], {})[0].level == "warn"
+    assert persistent([Seen("drift", "warn", "moved", varies=True)], {})[0].level == "warn"
+
+
 def test_a_metric_out_of_bounds_must_show_on_other_rows_unless_it_is_far_out():
     """Looks a day apart at a window of a week judge the same rows: six of seven of them."""
     rng = np.random.default_rng(4)
@@ -289,6 +299,10 @@ def test_thin_traffic_is_seen_against_the_same_hours_of_the_week():
     thin = [Served(each.start, "r", each.rows // 4, 0, 0) for each in week]
     assert volume(by_hour(past), by_hour(thin), START, START + 7 * DAY).level == "warn"
     assert volume(by_hour(past), by_hour([]), START, START + 7 * DAY).level == "page"
+    many = [Served(each.start + 7 * DAY, "r", each.rows, 0, 0) for each in hours(1, 2.5)]
+    assert volume(by_hour(past), by_hour(many), START, START + 7 * DAY).level == "warn"
+    fair = [Served(each.start - 21 * DAY, "r", each.rows, 0, 0) for each in many]
+    assert volume(by_hour([*past, *fair]), by_hour(many), START, START + 7 * DAY).level == "ok", "it has been as busy"
     assert volume(by_hour(past[-100:]), by_hour(week), START, START + 7 * DAY).level == "insufficient_data"
 
 

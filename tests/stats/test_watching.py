@@ -13,7 +13,7 @@ from modelyard.stats.changepoint import locate
 from modelyard.stats.dle import ErrorBins
 from modelyard.stats.edetector import EDetector
 from modelyard.stats.forecast import crossing
-from modelyard.stats.performance import DAY, design_effect
+from modelyard.stats.performance import DAY, Performance, design_effect
 from modelyard.stats.rhythm import Rhythm
 
 
@@ -126,6 +126,26 @@ def test_a_few_lucky_rows_are_not_the_frequency_of_all_scores_beyond_them() -> N
         score, happened = rng.normal(0.2, 0.005, 2_000), (rng.random(2_000) < 0.2) * 1.0
         ends += Curve.fit(score, happened).at(np.array([0.1, 0.3])).tolist()
     assert max(abs(np.array(ends) - 0.2)) < 0.15 and np.mean(abs(np.array(ends) - 0.2)) < 0.06
+
+
+def test_weeks_that_err_together_tell_how_far_a_week_may_lie_from_the_curve() -> None:
+    rng = np.random.default_rng(13)
+
+    def weeks(count: int, shock: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        score = rng.uniform(0.2, 0.8, count * 500)
+        together = np.repeat(rng.normal(0, shock, count), 500)
+        y = (rng.random(len(score)) < np.clip(score + together, 0, 1)) * 1.0
+        return y, score, np.repeat(np.arange(count) * 7 * DAY, 500)
+
+    def usual(shock: float) -> float:
+        y, score, at = weeks(30, shock)
+        known = Performance.of("binary_classification", y, score, seconds=at)
+        again = Performance.from_json(known.to_json())
+        assert again.gaps == known.gaps and again.gaps is not None
+        return again.gaps.limit(3.4)
+
+    assert usual(0.0) < 0.06
+    assert usual(0.1) > 0.15, "a week may lie that far from the curve, and has"
 
 
 @pytest.mark.parametrize("kind", ["sudden", "gradual"])

@@ -247,15 +247,16 @@ def began(looks: Iterable[Mapping[str, np.ndarray]], known: Performance) -> tupl
     return names[change.at - 1], change
 
 
+# ---- calibration -----------------------------------------------------------------------------------------------------
 # Rows of one week err together in ways that few weeks of unseen rows do not show (a group of guests that cancels): what
 # is judged by week must show in another week. What changed for good has alarmed as concept drift by then.
-# ---- calibration -----------------------------------------------------------------------------------------------------
 
 
 def _calibration(monitor: Monitor, release: Release, known: Performance, whole: Sums, prior: Prior) -> Seen:
     gap, p_value = whole.bins.gap(), whole.bins.p_value(known.effect, known.tenths)
     budget = monitor.drift.false_alarms
     alpha = min(1e-3, budget.count / max(budget.per / monitor.window, 1.0) / 20)
+    usual = known.gaps.limit(float(special.stdtrit(known.gaps.count - 1, 1 - alpha))) if known.gaps else 0.0
     said = whole.bins.happened.sum() / max(whole.bins.rows.sum(), 1)
     thought = whole.bins.expected.sum() / max(whole.bins.rows.sum(), 1)
     detail = {
@@ -264,11 +265,13 @@ def _calibration(monitor: Monitor, release: Release, known: Performance, whole: 
         "gap": round(gap, 5),
         "p_value": p_value,
         "bins": whole.bins.to_json(),
+        "usual": round(usual, 5),
         "effect": round(known.effect, 2),
     }
     level: Level = "ok"
-    if p_value < alpha:
-        level = "page" if gap >= monitor.calibration.page else "warn" if gap >= monitor.calibration.warn else "ok"
+    warn, page = monitor.calibration.warn, monitor.calibration.page
+    if p_value < alpha and gap >= max(warn, usual):
+        level = "page" if gap >= max(page, usual + page - warn) else "warn"
         if _rise(known, whole) <= 0 and level == "page":
             level = "warn"  # off, but to the good: the loss fell
     says = (
@@ -277,6 +280,7 @@ def _calibration(monitor: Monitor, release: Release, known: Performance, whole: 
     if level == "ok":
         says = f"probabilities are the frequencies that they were ({thought:.3f} was expected, {said:.3f} came)"
     else:
+        says += f" (up to {usual:.3f} is usual)" if usual else ""
         says += prior.says or "; ranks may still hold: calibrate the answers again, or retrain"
         detail |= prior.detail
     return Seen("calibration", level, says, detail, varies=True)

@@ -3,7 +3,8 @@
 False pages are bounded three ways. The declared budget is shared by the monitors of a deployment. A page of a kind whose
 test has no run length of its own must show in 2 of the last 3 looks, unless it is severe; until then it warns. Where the
 stream itself has shown nearly as much before, looks at one window say the same thing twice: then it must show in 2 of the
-last 3 windows. And all that alarms in one look is one message about its first cause: what lies upstream of what.
+last 3 windows. What is judged by the labels of a week (calibration, slices) must do so to warn, too: rows of one week
+err together. And all that alarms in one look is one message about its first cause: what lies upstream of what.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ FOLLOWS = ("calibration", "slices", "quality", "decay")
 """What labels say is a part of a change upstream, unless the world behind the inputs is known to have changed."""
 SURE = ("schema", "stale", "units", "concept", "decay")
 """Kinds that page at once: facts, and tests that bound their own false alarms."""
+WEEKLY = ("calibration", "slices")
+"""Kinds that do not warn at once either."""
+LESS: dict[Level, Level] = {"page": "warn", "warn": "info"}
 PERSISTENT, OF = 2, 3
 
 
@@ -44,13 +48,16 @@ def shared(spec: Spec, monitor: Monitor) -> Monitor:
 def persistent(
     seen: Sequence[Seen], before: Mapping[str, Sequence[Level]], windows: Collection[str] = frozenset()
 ) -> list[Seen]:
-    """Pages that show for the first time become warnings. `before`: the raw levels of each kind in the last looks, newest
-    last (the raw level is kept in the detail); `windows`: the kinds that paged in one of the two windows before this."""
+    """Pages that show for the first time become warnings, such warnings information. `before`: the raw levels of each kind
+    in the last looks, newest last (the raw level is kept in the detail); `windows`: the kinds that were as bad in one of the
+    two windows before this."""
     return [_tempered(each, before.get(each.kind, ()), each.kind in windows) for each in seen]
 
 
 def waits(seen: Seen) -> bool:
-    """Whether it must show again before it pages."""
+    """Whether it must show again before it is told as what it is."""
+    if seen.level == "warn":
+        return seen.kind in WEEKLY
     return seen.level == "page" and not seen.severe and seen.kind not in SURE
 
 
@@ -62,8 +69,10 @@ def _tempered(seen: Seen, before: Sequence[Level], earlier: bool) -> Seen:
     if shown:
         return found
     what = "windows" if seen.varies else "looks"
-    says = f"{seen.says.rstrip('.')}. It warns until {PERSISTENT} of {OF} {what} show it."
-    return replace(found, level="warn", says=says)
+    level = LESS[seen.level]
+    meanwhile = "It warns" if level == "warn" else "It is for information"
+    says = f"{seen.says.rstrip('.')}. {meanwhile} until {PERSISTENT} of {OF} {what} show it."
+    return replace(found, level=level, says=says)
 
 
 def group(seen: Sequence[Seen]) -> list[Seen]:

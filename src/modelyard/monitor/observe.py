@@ -156,14 +156,14 @@ def _before(store: Store, name: str) -> dict[str, list[Past]]:
 
 
 def _windows(store: Store, name: str, monitor: Monitor, seen: list[Seen], now: datetime) -> set[str]:
-    """Of the kinds that must show in another window: those that paged in one of the two before this one."""
+    """Of the kinds that must show in another window: those that were as bad in one of the two before this one."""
     since, until = now - (OF - 1) * monitor.window, now - monitor.window
     return {
         each.kind
         for each in seen
         if waits(each) and each.varies
         for past in store.read(Observation, monitor=name, kind=each.kind, end__ge=since, end__le=until)
-        if past.detail.get("raw") == "page"
+        if severity(past.detail.get("raw", past.level)) >= severity(each.level)
     }
 
 

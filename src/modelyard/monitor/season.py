@@ -84,11 +84,7 @@ def matched(
     if best is None or best.covered < COVERED or best.weeks < FEWEST:
         return None
     hours = frozenset(rows) if len(rows) < COVERED * HOURS else frozenset(range(HOURS))
-    same = [
-        Profile.merge([hour.profile for hour in week.hours if hour_at(hour.start) in hours])
-        for week in own
-        if week.hours
-    ]
+    same = [_in_hours(week, hours) for week in own if week.hours]
     return seasonal.usual(best.profile, same, (end - start).total_seconds())
 
 
@@ -123,6 +119,12 @@ def _weeks(store: Store, deployment: str, release: Release, begun: Sequence[date
 def _of_week(blobs: Blobs, digests: tuple[str, ...], release: str, against: str, begun: datetime) -> Week:
     found = [hour for digest in digests for hour in segments.hours_of(blobs, digest, release, against)]
     return Week(tuple(hour for hour in found if begun <= hour.start < begun + WEEK))
+
+
+@lru_cache(maxsize=4 * LEARNT)
+def _in_hours(week: Week, hours: frozenset[int]) -> Profile:
+    """A week's rows of these hours of the week."""
+    return Profile.merge([hour.profile for hour in week.hours if hour_at(hour.start) in hours])
 
 
 @lru_cache(maxsize=4)

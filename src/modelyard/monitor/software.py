@@ -27,6 +27,8 @@ FAILING = 0.01
 """Without a bound, errors warn when their share is so much higher, and page at ten times as much."""
 THIN, Z = 0.5, 4.0
 """Traffic is thin below half of what is usual for the hours, at a robust z of 4; the same for twice as much."""
+BEYOND = 1.25
+"""Swollen is more than so many times the largest excess of the weeks before: busy weeks are skewed."""
 FEWEST = 200
 GROWN, LOOKS = 1.5, 8
 """Memory warns at so many times its median over past looks, of which there must be so many, at a robust z of 4."""
@@ -138,19 +140,20 @@ def volume(past: Mapping[datetime, float], current: Mapping[datetime, float], st
     if weeks < rhythm.FEWEST_WEEKS:
         why = f"{weeks:.1f} weeks of traffic are known before the window, {rhythm.FEWEST_WEEKS} are needed"
         return unknown("volume", why, rows=rows)
-    expected, spread = usual(past, start, end)
+    expected, spread, most = usual(past, start, end)
     z = (rows - expected) / max(spread, np.sqrt(max(expected, 1.0)))
     detail = {"rows": rows, "usual": round(expected, 1), "z": round(z, 2)}
     says = f"{rows} rows came, {expected:.0f} are usual for these hours of the week"
     if rows < THIN * expected and z <= -Z:
         return Seen("volume", "page" if rows < THIN * expected / 5 else "warn", f"traffic is thin: {says}", detail)
-    if rows > expected / THIN and z >= Z:
+    if rows > expected / THIN and z >= Z and rows - expected > BEYOND * most:
         return Seen("volume", "warn", f"traffic has swollen: {says}", detail)
     return Seen("volume", "ok", says, detail)
 
 
-def usual(past: Mapping[datetime, float], start: datetime, end: datetime) -> tuple[float, float]:
-    """How many rows the hours of [start, end) usually bring, and the robust deviation of such windows.
+def usual(past: Mapping[datetime, float], start: datetime, end: datetime) -> tuple[float, float, float]:
+    """How many rows the hours of [start, end) usually bring, the robust deviation of such windows, and by how much the
+    busiest of them exceeded it.
 
     Per hour of the week the median over past weeks; the spread from how whole past windows of the same width lay about
     the sums of these medians (1.4826 times the median absolute deviation).
@@ -174,4 +177,4 @@ def usual(past: Mapping[datetime, float], start: datetime, end: datetime) -> tup
     ends = range(len(series), width - 1, -width)
     apart = [series[stop - width : stop].sum() - level[of_week[stop - width : stop]].sum() for stop in ends]
     spread = 1.4826 * float(np.median(np.abs(apart))) if apart else 0.0
-    return float(level[wanted].sum()), spread
+    return float(level[wanted].sum()), spread, float(max(apart, default=0.0))

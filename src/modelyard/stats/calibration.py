@@ -67,6 +67,29 @@ def _ended(starts: npt.NDArray[np.int64], counts: npt.NDArray[np.int64]) -> npt.
     return np.concatenate([[0], inner]).astype(np.int64)
 
 
+def gaps(expected: Floats, happened: Floats, seconds: Floats | None, width: float) -> list[float]:
+    """The gap (`Bins.gap`) of each full stretch of `width` seconds, about the frequency that each tenth usually has.
+
+    >>> weeks, expected = np.repeat(np.arange(4.0), 50), np.full(200, 0.5)
+    >>> gaps(expected, np.tile([1.0, 0.0], 100), weeks * 604800, 604800.0)
+    [0.0, 0.0, 0.0, 0.0]
+    >>> np.round(gaps(expected, np.repeat([1.0, 0.0, 1.0, 0.0], 50), weeks * 604800, 604800.0), 2).tolist()
+    [0.44, 0.44, 0.44, 0.44]
+    """
+    if seconds is None or not len(expected):
+        return []
+    place = _tenth(expected)
+    rows = np.maximum(np.bincount(place, minlength=BINS), 1)
+    usual = np.bincount(place, weights=happened - expected, minlength=BINS) / rows
+    _, stretch, count = np.unique(np.floor(seconds / width), return_inverse=True, return_counts=True)
+    full = np.flatnonzero(count >= np.median(count) / 2)
+    return [Bins.of(expected[stretch == each], (happened - usual[place])[stretch == each]).gap() for each in full]
+
+
+def _tenth(expected: Floats) -> npt.NDArray[np.int64]:
+    return np.clip((expected * BINS).astype(np.int64), 0, BINS - 1)
+
+
 @dataclass(frozen=True)
 class Bins:
     """Rows by tenths of the expected frequency: how many, what was expected of them, its variance, what happened."""
@@ -79,7 +102,7 @@ class Bins:
     @classmethod
     def of(cls, expected: Floats, y: Floats) -> Bins:
         """Of rows, by their expected frequency."""
-        place = np.clip((expected * BINS).astype(int), 0, BINS - 1)
+        place = _tenth(expected)
 
         def total(weights: Floats) -> Floats:
             return np.bincount(place, weights=weights, minlength=BINS).astype(np.float64)

@@ -45,6 +45,10 @@ class Spread:
         the largest seen, because distances are skewed: one week of holidays is followed by another."""
         return max(self.mean + t * self.sd * float(np.sqrt(1 + 1 / self.count)), BEYOND * self.most)
 
+    def to_json(self) -> list[float]:
+        """A JSON list, in the order of the fields."""
+        return [self.count, self.mean, self.sd, self.most]
+
 
 @dataclass(frozen=True)
 class Natural:
@@ -84,7 +88,7 @@ class Natural:
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object."""
-        return {name: [[s.count, s.mean, s.sd, s.most] for s in spreads] for name, spreads in self.spreads.items()}
+        return {name: [each.to_json() for each in spreads] for name, spreads in self.spreads.items()}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Natural:
@@ -172,15 +176,16 @@ def turns_over(array: pa.Array, groups: Groups) -> bool:
 
 def of_shares(shares: dict[str, Sequence[float]]) -> Natural:
     """The natural variation of shares over windows, by name."""
-    return Natural({name: (_spread(values),) for name, values in shares.items() if len(values) >= FEWEST})
+    return Natural({name: (spread_of(values),) for name, values in shares.items() if len(values) >= FEWEST})
 
 
 def _spreads(name: str, *series: Sequence[dict[str, float]]) -> tuple[Spread, ...]:
     values = ([distance[name] for distance in part if name in distance] for part in series)
-    return tuple(_spread(part) for part in values if len(part) >= FEWEST)
+    return tuple(spread_of(part) for part in values if len(part) >= FEWEST)
 
 
-def _spread(values: Sequence[float]) -> Spread:
+def spread_of(values: Sequence[float]) -> Spread:
+    """Of at least two values."""
     return Spread(len(values), float(np.mean(values)), float(np.std(values, ddof=1)), float(np.max(values)))
 
 

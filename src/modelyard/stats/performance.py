@@ -23,8 +23,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from modelyard.stats import metrics
-from modelyard.stats.calibration import Bins, Curve
+from modelyard.stats.calibration import Bins, Curve, gaps
 from modelyard.stats.dle import ErrorBins
+from modelyard.stats.natural import FEWEST, Spread, spread_of
 from modelyard.stats.slicing import Cut
 
 Floats = npt.NDArray[np.float64]
@@ -38,10 +39,11 @@ class Performance:
     """The reference of a release's quality.
 
     `excess` and `error`: the mean excess on unseen rows and its standard error; `spread` its deviation from row to
-    row; `effect` how many rows count as one, since rows of one day or week err together; `metrics` each metric's value
-    and error; `slices` per column and slice (rows, summed loss and excess, design effect); `importance` how much the loss grows when a
-    column is shuffled; `grid` inner edges by which scores are counted until their labels come; `tenths` the unseen rows by
-    calibrated frequency (None of regression, and of releases from before they were kept).
+    row; `effect` how many rows count as one, since rows of one day or week err together; `gaps` how far the frequencies of
+    its own weeks lay from the expected ones; `metrics` each metric's value and error; `slices` per column and slice (rows,
+    summed loss and excess, design effect); `importance` how much the loss grows when a column is shuffled; `grid` inner
+    edges by which scores are counted until their labels come; `tenths` the unseen rows by calibrated frequency (None of
+    regression, and of releases from before they were kept).
     """
 
     task: str
@@ -51,6 +53,7 @@ class Performance:
     error: float
     spread: float
     effect: float
+    gaps: Spread | None = None
     scale: float = 1.0
     curve: Curve = field(default_factory=Curve)
     bins: ErrorBins | None = None
@@ -72,10 +75,11 @@ class Performance:
         classes: Sequence[Any] = (),
         inputs: pa.Table | None = None,
         importance: Mapping[str, float] | None = None,
-        also: tuple[Floats, Floats, pa.Table] | None = None,
+        also: tuple[Floats, Floats, Floats, pa.Table] | None = None,
     ) -> Performance:
-        """From unseen rows in order of time. `seconds`: their times since 1970. `also`: excess, times and inputs of more
-        rows (seen ones), which tell how rows of one day or week err together where unseen rows are of few weeks."""
+        """From unseen rows in order of time. `seconds`: their times since 1970. `also`: more rows (seen ones), which tell
+        how rows of one day or week err together where unseen rows are of few weeks: labels and scores as `reduced` gives
+        them, times and inputs."""
         codes, p = metrics.encoded(task, y, p, classes)
         happened, score = reduced(task, codes, p)
         curve, bins, scale = Curve(), None, 1.0
@@ -84,11 +88,17 @@ class Performance:
             bins = ErrorBins.fit(score, happened)
         else:
             curve = Curve.fit(score, happened)
-        first = cls(task, len(codes), 0.0, 0.0, 0.0, 1.0, 1.0, scale, curve, bins)
-        loss, expected = first.losses(happened, score)
-        excess = loss - expected
-        groups = [(excess, seconds), *([also[:2]] if also else [])]
-        known = _effect(groups)
+        first = cls(task, len(codes), 0.0, 0.0, 0.0, 1.0, 1.0, None, scale, curve, bins)
+        parts = [(happened, score, seconds), *([also[:3]] if also else [])]
+        losses = [first.losses(labels, given) for labels, given, _ in parts]
+        excesses = [(real - due, when) for (real, due), (_, _, when) in zip(losses, parts, strict=True)]
+        loss, excess = losses[0][0], excesses[0][0]
+        known = _effect(excesses)
+        weeks = [
+            gap
+            for labels, given, when in (parts if task != "regression" else ())
+            for gap in gaps(curve.at(given), labels, when, WEEK)
+        ]
         spread = float(excess.std()) if len(excess) else 1.0
         cuts = _cuts(inputs)
         scores: dict[str, tuple[float, float | None]] = {}
@@ -102,13 +112,14 @@ class Performance:
             float(spread * np.sqrt(known / len(excess))) if len(excess) else 1.0,
             spread,
             known,
+            spread_of(weeks) if len(weeks) >= FEWEST else None,
             scale,
             curve,
             bins,
             scores,
             cuts,
             {
-                name: _with_effects(cut, name, inputs, (loss, excess, seconds), also)
+                name: _with_effects(cut, name, inputs, loss, excesses, also[3] if also else None)
                 for name, cut in cuts.items()
                 if inputs is not None and inputs.num_rows == len(loss)
             },
@@ -140,6 +151,7 @@ class Performance:
             "task": self.task,
             "rows": self.rows,
             **{name: getattr(self, name) for name in ("loss", "excess", "error", "spread", "effect", "scale")},
+            "gaps": self.gaps.to_json() if self.gaps else None,
             "curve": [list(self.curve.scores), list(self.curve.frequencies)],
             "bins": [list(self.bins.edges), list(self.bins.absolute), list(self.bins.squared)] if self.bins else None,
             "metrics": {name: list(value) for name, value in self.metrics.items()},
@@ -161,6 +173,7 @@ class Performance:
             data["error"],
             data["spread"],
             data["effect"],
+            Spread(*data["gaps"]) if data.get("gaps") else None,
             data["scale"],
             Curve(*(tuple(part) for part in data["curve"])),
             ErrorBins(*(tuple(part) for part in data["bins"])) if data["bins"] else None,
@@ -224,19 +237,21 @@ def _with_effects(
     cut: Cut,
     name: str,
     inputs: pa.Table,
-    rows: tuple[Floats, Floats, Floats | None],
-    also: tuple[Floats, Floats, pa.Table] | None,
+    loss: Floats,
+    excesses: Sequence[tuple[Floats, Floats | None]],
+    also: pa.Table | None,
 ) -> list[tuple[float, ...]]:
-    """`by_slice` of unseen rows, with each slice's design effect: rows of one weather come on the same days."""
-    loss, excess, seconds = rows
-    array = inputs[name].combine_chunks()
-    place = cut.place(array)
-    more = cut.place(also[2][name].combine_chunks()) if also else None
+    """`by_slice` of unseen rows, with each slice's design effect in these and in more rows: rows of one weather come on the
+    same days."""
+    tables = [inputs, *([also] if also is not None else [])]
+    arrays = [table[name].combine_chunks() for table in tables]
+    places = [cut.place(array) for array in arrays]
     found: list[tuple[float, ...]] = []
-    for number, sums in enumerate(by_slice(cut, array, loss, excess)):
-        groups = [(excess[place == number], seconds[place == number] if seconds is not None else None)]
-        if also is not None and more is not None:
-            groups.append((also[0][more == number], also[1][more == number]))
+    for number, sums in enumerate(by_slice(cut, arrays[0], loss, excesses[0][0])):
+        groups = [
+            (excess[place == number], None if when is None else when[place == number])
+            for place, (excess, when) in zip(places, excesses, strict=True)
+        ]
         found.append((*sums, round(_effect(groups), 3)))
     return found
 

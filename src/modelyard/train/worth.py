@@ -43,9 +43,8 @@ def performance(
         rows, labels, given = seen
         codes, scores = metrics.encoded(task, labels, given, classes)
         if len(codes) == rows.num_rows:
-            loss, expected = first.losses(*reduced(task, codes, scores))
             when = _seconds(rows, time)
-            also = None if when is None else (loss - expected, when, rows.select(list(inputs)))
+            also = None if when is None else (*reduced(task, codes, scores), when, rows.select(list(inputs)))
     return Performance.of(
         task,
         y,
