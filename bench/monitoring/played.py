@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -86,15 +86,21 @@ def declared(**health: object) -> Spec:
 
 
 def play(
-    training: pa.Table, watched: pa.Table, *, tables: Mapping[str, Sequence[str]] | None = None, **health: object
+    training: pa.Table,
+    watched: pa.Table,
+    *,
+    tables: Mapping[str, Sequence[str]] | None = None,
+    learner: Callable[[], Any] | None = None,
+    **health: object,
 ) -> Played:
     """Train on one table, serve the other day by day, and look every day. Both have `time` (UTC, increasing) and `y`.
 
-    `tables`: the columns that come from each source; `health`: keys of the monitor."""
+    `tables`: the columns that come from each source; `learner` makes another classifier than logistic regression; `health`:
+    keys of the monitor."""
     begin = watched[TIME][0].as_py().replace(hour=0, minute=0, second=0, microsecond=0)
     spec, played = declared(**health), Played()
     with _store(begin) as (store, clock):
-        model = _release(store, training, begin, tables or {})
+        model = _release(store, training, begin, tables or {}, learner)
         days = pc.cast(
             pc.floor(pc.divide(pc.cast(_since(watched, begin), pa.float64()), 86_400e6)), pa.int64()
         ).to_numpy()
@@ -130,7 +136,7 @@ def _store(begin: datetime) -> Iterator[tuple[Store, SimulatedClock]]:
 class Model:
     """Logistic regression on numbers (missing ones by their median) and the training rows' most frequent words."""
 
-    def __init__(self, table: pa.Table) -> None:
+    def __init__(self, table: pa.Table, learner: Callable[[], Any] | None = None) -> None:
         self.inputs = [name for name in table.column_names if name not in (TARGET, TIME)]
         self.words, self.medians = {}, {}
         for name in self.inputs:
@@ -141,7 +147,7 @@ class Model:
             else:
                 values = table[name].cast(pa.float64()).to_numpy()
                 self.medians[name] = float(np.nanmedian(values)) if np.isfinite(values).any() else 0.0
-        self.model = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=300))
+        self.model = learner() if learner else make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=300))
         self.model.fit(self._matrix(table), table[TARGET].to_numpy())
 
     def _matrix(self, table: pa.Table) -> np.ndarray:
@@ -164,11 +170,17 @@ def _is_text(kind: pa.DataType) -> bool:
     return pa.types.is_string(kind) or pa.types.is_large_string(kind)
 
 
-def _release(store: Store, training: pa.Table, begin: datetime, tables: Mapping[str, Sequence[str]]) -> Model:
+def _release(
+    store: Store,
+    training: pa.Table,
+    begin: datetime,
+    tables: Mapping[str, Sequence[str]],
+    learner: Callable[[], Any] | None,
+) -> Model:
     """Fitted on all rows, judged on the last quarter of them by a model that has not seen it, as a training does."""
     cut = training.num_rows * 3 // 4
     before, test = training.slice(0, cut), training.slice(cut)
-    first, model = Model(before), Model(training)
+    first, model = Model(before, learner), Model(training, learner)
     given, unseen = model.predict(training), first.predict(test)
     own = given[cut:]
     given = reference.as_unseen(given, own, unseen)

@@ -11,7 +11,7 @@ from modelyard import monitor
 from modelyard.monitor import cost, inputs, joint, quality, sources
 from modelyard.monitor.decay import apart, judge
 from modelyard.monitor.grouping import group, led, persistent, shared
-from modelyard.monitor.sample import thinned
+from modelyard.monitor.sample import Sample, thinned
 from modelyard.monitor.seen import Seen, unknown
 from modelyard.monitor.served import Served
 from modelyard.monitor.software import by_hour, volume
@@ -223,6 +223,28 @@ def test_columns_that_change_together_are_seen_where_each_alone_looks_unchanged(
     assert seen.level == "warn"
     assert "changed together" in seen.says
     assert joint.judge(broken, [0.95, 0.99, 0.9, 1.0], ["a", "b"], "r", START).level == "insufficient_data"
+
+
+def test_what_all_rows_of_a_day_share_tells_the_day_and_is_not_asked(declared):
+    """Weather tells any week from all others: with it a week would always look new, and nothing could be said at all."""
+    rng = np.random.default_rng(5)
+    day = np.repeat(np.arange(80), 50)
+    windy = np.where(rng.random(80)[day] < 0.5, "calm", "storm")
+    rows = pa.table(
+        {
+            "distance": rng.normal(size=4_000),
+            "carrier": rng.choice(["a", "b", "c"], 4_000),
+            "hour": np.tile(np.arange(50) % 24, 80),
+            "temperature": rng.normal(size=80)[day] + 0.5 * rng.normal(size=4_000),
+            "wind": windy,
+            "holiday": rng.random(80)[day] < 0.1,
+            "empty": pa.nulls(4_000, pa.float64()),
+        }
+    )
+    drift, health = Seen("drift", "ok", "quiet", {"columns": []}), declared().monitors["health"]
+    kept = Sample(rows, day * 86_400.0)
+    assert joint._quiet(health, kept, None, drift) == ["distance", "carrier", "hour", "empty"]
+    assert joint._quiet(health, Sample(rows, None), None, drift) == rows.column_names
 
 
 def test_training_that_takes_ever_longer_is_told():

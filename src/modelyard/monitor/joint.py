@@ -1,7 +1,7 @@
 """Joint drift: columns that look unchanged one by one and have changed together, by a domain classifier, once a window.
 
-A column that tells the time, or whose values come and go, is left out: a month tells one window from all others, and
-that is no drift. Part of a week is compared with the same hours of the week.
+A column that tells the time, whose values come and go, or that all rows of a day share more or less (the weather) is left
+out: it tells one window from all others, and that is no drift. Part of a week is compared with the same hours of the week.
 
 Weeks of a real stream can always be told from the rest of it by somebody who looks at everything: weather comes in
 fronts. So the area under the curve must lie beyond what pieces of the release's own training rows give, and past
@@ -27,6 +27,7 @@ from modelyard.monitor.segments import PREDICTION
 from modelyard.records import Observation, Release
 from modelyard.spec.types import Monitor
 from modelyard.stats import Profile, arrow, joint
+from modelyard.stats.clusters import between
 from modelyard.stats.seasonal import HOURS, hour_of_week
 from modelyard.store import Store, predictions
 
@@ -35,6 +36,8 @@ ROWS = 2_000
 PIECES = 4
 ALPHA = 0.001
 MOST_HOURS = 0.9
+BY_DAY, HEAVIEST = 0.1, 5
+"""A column is that of its day when a larger share of its variance lies between days; of words that of the heaviest counts."""
 
 
 def look(
@@ -56,7 +59,7 @@ def look(
     if young:
         return [unknown(KIND, young, release=release.digest)]
     kept = read(store.blobs, release.body["sample"])
-    columns = _quiet(monitor, kept.rows, reference.profile(store, release), drift)
+    columns = _quiet(monitor, kept, reference.profile(store, release), drift)
     rows, seconds = _rows(store, monitor, release, columns, now)
     known = thinned(_same_hours(kept, seconds), 2 * ROWS)
     if len(columns) < 2 or min(rows.num_rows, known.num_rows) < joint.FEWEST:
@@ -99,11 +102,28 @@ def judge(found: joint.Joint, usual: Sequence[float], columns: Sequence[str], re
     return Seen(KIND, "ok", says, {**detail, "usual": [*usual, round(found.auc, 4)][-26:]})
 
 
-def _quiet(monitor: Monitor, kept: pa.Table, known: Profile | None, drift: Seen) -> list[str]:
+def _quiet(monitor: Monitor, kept: Sample, known: Profile | None, drift: Seen) -> list[str]:
     moved = {each["column"] for each in drift.detail.get("columns", ()) if each.get("level") in ("warn", "page")}
     timely = {name for name, column in known.columns.items() if column.follows} if known else set()
-    watched = set(monitor.drift.columns or kept.column_names) - moved - timely - {PREDICTION}
-    return [name for name in kept.column_names if name in watched]
+    names = kept.rows.column_names
+    watched = set(monitor.drift.columns or names) - moved - timely - {PREDICTION}
+    return [name for name in names if name in watched and _by_day(kept, name) <= BY_DAY]
+
+
+def _by_day(kept: Sample, name: str) -> float:
+    """The share of a column's variance that lies between days; unknown (0) of rows without times."""
+    if kept.seconds is None:
+        return 0.0
+    array, days = kept.rows[name].combine_chunks(), np.floor(kept.seconds / 86_400)
+    if arrow.family(array.type) == "text":
+        codes, words = arrow.codes(array)
+        heaviest = np.argsort(-np.bincount(codes[codes >= 0], minlength=len(words)), kind="stable")[:HEAVIEST]
+        return max((between((codes == each).astype(np.float64), days) for each in heaviest), default=0.0)
+    numbers = arrow.floats(array)
+    if numbers is None or not np.isfinite(numbers).any():
+        return 0.0
+    known = np.isfinite(numbers) & np.isfinite(days)
+    return between(numbers[known], days[known])
 
 
 def _rows(

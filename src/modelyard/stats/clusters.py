@@ -58,3 +58,25 @@ def difference_bounds(a: Mean, b: Mean, alpha: float, *, least: float = MIN_ROWS
     sigma = math.sqrt(variance * (a.groups + b.groups))
     reach = radius(variance, tau_for(sigma, alpha), alpha)
     return a.value - b.value - reach, a.value - b.value + reach
+
+
+def between(values: np.ndarray, groups: np.ndarray) -> float:
+    """The share of the variance that lies between groups (intraclass correlation by analysis of variance, Fisher 1925), at
+    least 0; 0 where there is nothing to compare.
+
+    >>> between(np.repeat([1.0, 2.0, 3.0], 10), np.repeat([0, 1, 2], 10))
+    1.0
+    >>> between(np.tile([1.0, 2.0, 3.0], 10), np.repeat([0, 1, 2], 10)) < 0.01
+    True
+    """
+    _, which = np.unique(groups, return_inverse=True)
+    rows = np.bincount(which)
+    n, count = len(values), len(rows)
+    if count < 2 or n <= count:
+        return 0.0
+    means = np.bincount(which, weights=values) / rows
+    outer = float((rows * (means - values.mean()) ** 2).sum()) / (count - 1)
+    inner = float(((values - means[which]) ** 2).sum()) / (n - count)
+    size = (n - float((rows**2).sum()) / n) / (count - 1)
+    whole = outer + (size - 1) * inner
+    return max((outer - inner) / whole, 0.0) if whole > 0 else 0.0
