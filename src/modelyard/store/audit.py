@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from modelyard.digest import canonical
 from modelyard.records import Audit
-from modelyard.store import schema
+from modelyard.store import query, schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,7 +62,7 @@ def append(
     )
     row = schema.values(entry)
     hashed = {name: row[name] for name in _HASHED} | {"at": schema.time_text(row["at"])}
-    connection.execute(sa.insert(schema.table(Audit)), row | {"hash": _hash(hashed, last.hash)})
+    connection.execute(query.inserting(Audit), row | {"hash": _hash(hashed, last.hash)})
 
 
 def head(store: Store) -> Head:
@@ -91,14 +91,17 @@ def _entries(store: Store) -> Iterator[dict[str, Any]]:
             rows = connection.execute(statement.where(schema.table(Audit).c.sequence > rows[-1].sequence)).all()
 
 
+_entry = schema.table(Audit).c
+_LAST = (
+    sa.select(_entry.sequence, _entry.hash)
+    .where(_entry.project == sa.bindparam("in_project"), _entry.env == sa.bindparam("in_env"))
+    .order_by(_entry.sequence.desc())
+    .limit(1)
+)
+
+
 def _head(connection: sa.Connection, scope: tuple[str, str]) -> Head:
-    table = schema.table(Audit)
-    last = connection.execute(
-        sa.select(table.c.sequence, table.c.hash)
-        .where(table.c.project == scope[0], table.c.env == scope[1])
-        .order_by(table.c.sequence.desc())
-        .limit(1)
-    ).first()
+    last = connection.execute(_LAST, {"in_project": scope[0], "in_env": scope[1]}).first()
     return Head(*last) if last else Head(0, _START)
 
 

@@ -10,7 +10,7 @@ import hashlib
 import os
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import sqlalchemy as sa
@@ -88,10 +88,13 @@ class Database:
 
 
 @contextmanager
-def statement(connection: sa.Connection, name: str) -> Iterator[None]:
-    """Run a writing statement so that its failure leaves the transaction usable: Conflict, or InputError, about `name`."""
+def statement(connection: sa.Connection, name: str, *, several: bool = False) -> Iterator[None]:
+    """Run a writing statement (or `several`) so that its failure leaves the transaction usable: Conflict, or InputError,
+    about `name`."""
+    # SQLite takes back what a failed statement did, and no more.
+    alone = connection.dialect.name == "sqlite" and not several
     try:
-        with connection.begin_nested():
+        with nullcontext() if alone else connection.begin_nested():
             yield
     except sa.exc.IntegrityError as error:
         raise Conflict(

@@ -1,61 +1,65 @@
-"""Rows of the prediction log beside the label that each had by a moment: SQL for DuckDB, and the types it comes in."""
+"""Rows of the prediction log beside the label that each had by a moment, as Arrow tables, and the types it comes in."""
 
 from __future__ import annotations
 
 import json
 from datetime import datetime
 
-import duckdb
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-_JOINED = """
-    WITH found AS ({found}),
-    known AS (
-        FROM labels
-        WHERE $1::TIMESTAMPTZ IS NULL OR (label_received <= $1::TIMESTAMPTZ AND label_time <= $1::TIMESTAMPTZ)
-    ),
-    by_row AS (
-        SELECT request_id, "row", arg_max(label, sequence) AS label, arg_max(label_time, sequence) AS label_time,
-            arg_max(label_received, sequence) AS label_received
-        FROM known WHERE request_id <> '' GROUP BY request_id, "row"
-    ),
-    by_key AS (
-        SELECT key, arg_max(label, sequence) AS label, arg_max(label_time, sequence) AS label_time,
-            arg_max(label_received, sequence) AS label_received
-        FROM known WHERE request_id = '' GROUP BY key
-    )
-    SELECT {columns}
-        CASE WHEN {own} THEN by_row.label ELSE by_key.label END AS label,
-        CASE WHEN {own} THEN by_row.label_time ELSE by_key.label_time END AS label_time,
-        CASE WHEN {own} THEN by_row.label_received ELSE by_key.label_received END AS label_received
-    FROM found
-    LEFT JOIN by_row ON found.request_id = by_row.request_id AND found."row" = by_row."row"
-    LEFT JOIN by_key ON found.key = by_key.key AND found.key <> ''
-    {only}
-    ORDER BY {order}
-"""
-# A row may be labelled by its request and by its key: what came last holds.
-_OWN = "(by_row.request_id IS NOT NULL AND (by_key.key IS NULL OR by_row.label_received >= by_key.label_received))"
-_ONLY = "WHERE by_row.request_id IS NOT NULL OR by_key.key IS NOT NULL"
+LABEL = ("label", "label_time", "label_received")
+"""The columns that a row gets."""
+Places = npt.NDArray[np.int64]
 
 
-def join(
-    connection: duckdb.DuckDBPyConnection,
-    found: str,
-    columns: str,
-    order: str,
-    *,
-    labelled: bool = False,
-    known_by: datetime | None = None,
-) -> pa.Table:
-    """The rows of the SQL `found` with their latest label in the connection's table `labels`, as it was by `known_by`.
+def latest(rows: pa.Table, given: pa.Table, known_by: datetime | None = None) -> pa.Table:
+    """The latest of some labels (columns as `labels.SCHEMA`) of each row, as it was by `known_by`; null where none is.
 
-    `columns`: SQL of what is selected beside the label, each with a comma behind it. `labelled`: only rows with one.
+    A row may be labelled by its request and by its key: what came last holds.
     """
-    only = _ONLY if labelled else ""
-    question = _JOINED.format(found=found, columns=columns, own=_OWN, only=only, order=order)
-    return connection.execute(question, [known_by]).to_arrow_table()
+    if known_by is not None:
+        known = (pc.less_equal(given[name], pa.scalar(known_by, given[name].type)) for name in LABEL[1:])
+        given = given.filter(pc.and_(*known))
+    requests, keys = pc.unique(rows["request_id"]), pc.unique(rows["key"])
+    wanted, mine = (_codes(each["request_id"], requests, each["row"]) for each in (rows, given))
+    by_row = _last(wanted, mine, given["sequence"])
+    if not pc.any(pc.equal(given["request_id"], "")).as_py():
+        return _taken(given, by_row)
+    mine = np.where(_filled(given["request_id"]), -1, _codes(given["key"], keys))
+    by_key = _last(_codes(rows["key"], keys), mine, given["sequence"])
+    received = given["label_received"].cast(pa.int64()).to_numpy()
+    own = (by_row >= 0) & ((by_key < 0) | (received[by_row] >= received[by_key]))
+    return _taken(given, np.where(own, by_row, by_key))
+
+
+def _codes(values: pa.ChunkedArray, known: pa.Array, rows: pa.ChunkedArray | None = None) -> Places:
+    """A number for each value (and row of it) that is not empty and among the `known` ones, -1 for others."""
+    places = pc.fill_null(pc.index_in(values, value_set=known), -1).to_numpy().astype(np.int64)
+    if rows is not None:
+        places = np.where(places < 0, -1, places << 32 | rows.to_numpy())
+    return np.where(_filled(values), places, -1)
+
+
+def _filled(values: pa.ChunkedArray) -> npt.NDArray[np.bool_]:
+    return np.asarray(pc.fill_null(pc.not_equal(values, ""), False).to_numpy(), dtype=np.bool_)
+
+
+def _last(wanted: Places, given: Places, sequence: pa.ChunkedArray) -> Places:
+    """For each number that is wanted the place where it was given with the greatest sequence, -1 where it never was."""
+    order = np.lexsort((sequence.to_numpy(), given))
+    numbers = given[order]
+    ends = np.flatnonzero(np.append(numbers[1:] != numbers[:-1], True) & (numbers >= 0)) if len(numbers) else numbers
+    if not len(ends):
+        return np.full(len(wanted), -1)
+    found = np.minimum(np.searchsorted(numbers[ends], wanted), len(ends) - 1)
+    return np.where(numbers[ends][found] == wanted, order[ends][found], -1)
+
+
+def _taken(given: pa.Table, places: Places) -> pa.Table:
+    return given.select(LABEL).take(pa.array(places, mask=places < 0))
 
 
 def typed(joined: pa.Table) -> pa.Table:

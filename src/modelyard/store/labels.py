@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import sqlalchemy as sa
 
 from modelyard.records import Label
@@ -31,61 +32,110 @@ FEW = 5_000
 _label = schema.table(Label).c
 
 
+def few(values: pa.ChunkedArray) -> list[str] | None:
+    """The distinct ones of these values but for the empty one, or None when they are many."""
+    values = pc.unique(values)
+    return None if len(values) > FEW else [value for value in values.to_pylist() if value]
+
+
 def last(store: Store) -> int:
     """The id of the newest label; 0 when there is none. Later ones have greater ids: writers go one after the other."""
-    newest = sa.select(_label.id).where(*_unindexed(store)).order_by(_label.id.desc()).limit(1)
     with store.database.reading() as connection:
-        return connection.execute(newest).scalar() or 0
+        return connection.execute(_NEWEST, _scope(store)).scalar() or 0
 
 
 def since(store: Store, deployment: str, after: int) -> pa.Table:
     """The labels of a deployment with ids greater than `after`."""
-    return _read(store, [(*_unindexed(store), _label.deployment + "" == deployment, _label.id > after)])
+    asked = {**_scope(store), "of": deployment, "after": after}
+    return _read(store, [(_since(store.database.dialect), asked)])
 
 
-def of(store: Store, deployment: str, ids: list[str] | None, keys: list[str] | None) -> pa.Table:
-    """The labels of these requests, and of these keys; None means of any."""
-    scope = (_label.project == store.project, _label.env == store.env, _label.deployment == deployment)
-    return _read(store, [(*scope, condition) for condition in _conditions(ids, keys, store.database.dialect)])
+def of(
+    store: Store, deployment: str, ids: list[str] | None, keys: list[str] | None, until: int | None = None
+) -> pa.Table:
+    """The labels of these requests, and of these keys (None means of any), with ids up to `until`."""
+    dialect = store.database.dialect
+    if keys and not _any_by_key(store, deployment):
+        keys = []
+    asked = {**_scope(store), "of": deployment, "until": until or 2**62}
+    return _read(
+        store,
+        [
+            (_of(dialect, column, some is None), {**asked, "some": some and query.together(some, dialect)})
+            for column, some in (("request_id", ids), ("key", keys))
+            if some is None or some
+        ],
+    )
 
 
-def _unindexed(store: Store) -> tuple[sa.ColumnElement[bool], ...]:
-    """The labels of a store, asked for so that the database goes by their ids and by no other index."""
-    return _label.project + "" == store.project, _label.env + "" == store.env
+@lru_cache
+def _of(dialect: str, column: str, every: bool) -> sa.Select[Any]:
+    """The labels by request (or by key), of every one or of some."""
+    by_request = column == "request_id"
+    wanted = _wanted(dialect).where(
+        _label.project == sa.bindparam("in_project"),
+        _label.env == sa.bindparam("in_env"),
+        _label.deployment == sa.bindparam("of"),
+        _label.request_id != "" if by_request else _label.request_id == "",
+        _label.id <= sa.bindparam("until"),
+    )
+    return wanted if every else wanted.where(query.one_of(_label[column], "some", dialect))
 
 
-def _conditions(ids: list[str] | None, keys: list[str] | None, dialect: str) -> Iterator[sa.ColumnElement[bool]]:
-    if ids is None:
-        yield _label.request_id != ""
-    elif ids:
-        yield query.within(_label.request_id, ids, dialect)
-    if keys is None:
-        yield _label.request_id == ""
-    elif keys:
-        yield (_label.request_id == "") & query.within(_label.key, keys, dialect)
+def _any_by_key(store: Store, deployment: str) -> bool:
+    with store.database.reading() as connection:
+        return connection.execute(_BY_KEY, {**_scope(store), "of": deployment}).first() is not None
 
 
-def _read(store: Store, questions: list[tuple[sa.ColumnElement[bool], ...]]) -> pa.Table:
-    # As text: the database's JSON and times become Arrow columns at once, not row by row.
-    wanted = sa.select(
+def _scope(store: Store) -> dict[str, Any]:
+    return {"in_project": store.project, "in_env": store.env}
+
+
+# Asked for so that the database goes by ids and by no other index.
+_UNINDEXED = (_label.project + "" == sa.bindparam("in_project"), _label.env + "" == sa.bindparam("in_env"))
+_BY_KEY = (
+    sa.select(_label.id)
+    .where(
+        _label.project == sa.bindparam("in_project"),
+        _label.env == sa.bindparam("in_env"),
+        _label.deployment == sa.bindparam("of"),
+        _label.request_id == "",
+    )
+    .limit(1)
+)
+_NEWEST = sa.select(_label.id).where(*_UNINDEXED).order_by(_label.id.desc()).limit(1)
+
+
+@lru_cache
+def _since(dialect: str) -> sa.Select[Any]:
+    of, after = _label.deployment + "" == sa.bindparam("of"), _label.id > sa.bindparam("after")
+    return _wanted(dialect).where(*_UNINDEXED, of, after)
+
+
+def _wanted(dialect: str) -> sa.Select[Any]:
+    """As text: the database's JSON and times become Arrow columns at once, not row by row."""
+    return sa.select(
         _label.id,
         _label.request_id,
         _label.row,
         _label.key,
         _label.sequence,
         sa.cast(_label.label, sa.Text),
-        _plain(store, _label.time),
-        _plain(store, _label.received),
+        _plain(dialect, _label.time),
+        _plain(dialect, _label.received),
     )
+
+
+def _read(store: Store, questions: list[tuple[sa.Select[Any], dict[str, Any]]]) -> pa.Table:
     rows: list[Any] = []
     with store.database.reading() as connection:
-        for conditions in questions:
-            rows += connection.execute(wanted.where(*conditions)).fetchall()
+        for wanted, asked in questions:
+            rows += connection.execute(wanted, asked).fetchall()
     return _table(rows)
 
 
-def _plain(store: Store, column: Any) -> Any:
-    return sa.type_coerce(column, sa.Text if store.database.dialect == "sqlite" else sa.DateTime(timezone=True))
+def _plain(dialect: str, column: Any) -> Any:
+    return sa.type_coerce(column, sa.Text if dialect == "sqlite" else sa.DateTime(timezone=True))
 
 
 def _table(rows: list[Any]) -> pa.Table:

@@ -101,10 +101,21 @@ class _Queue:
         return f"process {process} on {machine}"
 
 
+_leases = schema.table(Lease).c
+_HOLDER = (
+    sa.select(_leases.token)
+    .where(
+        _leases.project == sa.bindparam("in_project"),
+        _leases.env == sa.bindparam("in_env"),
+        _leases.name == sa.bindparam("of_name"),
+    )
+    .with_for_update(read=True)
+)
+
+
 def check(connection: sa.Connection, scope: tuple[str, str], held: Held) -> None:
     """LeaseLost unless `held` is the last holder; nobody can take over before the transaction ends."""
-    table = schema.table(Lease)
-    token = connection.scalar(sa.select(table.c.token).where(*_named(scope, held.name)).with_for_update(read=True))
+    token = connection.scalar(_HOLDER, {"in_project": scope[0], "in_env": scope[1], "of_name": held.name})
     if token != held.token:
         raise LeaseLost("somebody else has taken over; nothing was written.", where=f"lease {held.name}")
 

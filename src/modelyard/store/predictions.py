@@ -1,6 +1,6 @@
 """The prediction log as memory: what was answered in a window of time, with the labels that were known by a moment.
 
-Predictions are rows of the Delta table `predictions/NAME` (written by serve), labels are records. DuckDB joins them.
+Predictions are rows of the Delta table `predictions/NAME` (written by serve), labels are records.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from datetime import datetime
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from modelyard.store import duck, labels, recent
-from modelyard.store.labelled import join, typed
+from modelyard.store.labelled import LABEL, latest, typed
 from modelyard.store.logged import COLUMNS
 from modelyard.store.store import Store
 from modelyard.store.table import Within
@@ -48,22 +49,20 @@ def window(
     with duck.connect() as connection:
         # Rows are moved in the order of their time, so a window lies in few of the table's files.
         source = _source(connection, store, deployment, ("at", start, end))
-        connection.execute(
-            f'CREATE TEMP TABLE logged AS FROM {source} WHERE "at" >= $1 AND "at" < $2 AND ($3 IS NULL OR role = $3)',
-            [start, end, role],
+        shown = _there(connection, source, columns)
+        read = _listed(dict.fromkeys([*shown, "request_id", "row", "key"]))
+        asked = (
+            f'SELECT {read} FROM {source} WHERE "at" >= $1 AND "at" < $2 AND ($3 IS NULL OR role = $3) '
+            'ORDER BY "at", request_id, "row", role'
         )
-        ids, keys = (_few(connection, column) for column in ("request_id", "key"))
-        connection.register("labels", labels.of(store, deployment, ids, keys))
-        wanted = "".join(f"{_listed([name], of='found.')}, " for name in _there(connection, "logged", columns))
-        order = 'found."at", found.request_id, found."row", found.role'
-        return typed(join(connection, "FROM logged", wanted, order, labelled=labelled, known_by=known_by))
-
-
-def _few(connection: duckdb.DuckDBPyConnection, column: str) -> list[str] | None:
-    """The distinct values of a column of what was found, but for the empty one; None when they are many."""
-    asked = f"SELECT DISTINCT {column} FROM logged WHERE {column} <> '' LIMIT {labels.FEW + 1}"
-    values = connection.execute(asked).fetchall()
-    return None if len(values) > labels.FEW else [each[0] for each in values]
+        rows = _table(connection.execute(asked, [start, end, role]))
+    ids, keys = (labels.few(rows[name]) for name in ("request_id", "key"))
+    known = latest(rows, labels.of(store, deployment, ids, keys), known_by)
+    for name in LABEL:
+        rows = rows.append_column(name, known[name])
+    if labelled:
+        rows = rows.filter(pc.is_valid(rows["label"]))
+    return typed(rows.select([*shown, *LABEL]))
 
 
 def _there(connection: duckdb.DuckDBPyConnection, source: str, columns: Sequence[str] | None) -> list[str]:
@@ -74,6 +73,10 @@ def _there(connection: duckdb.DuckDBPyConnection, source: str, columns: Sequence
 
 def answers(store: Store, deployment: str, *, start: datetime, end: datetime, columns: Sequence[str]) -> pa.Table:
     """The answered rows with `at` in [start, end) in order of time, without labels; columns not there are left out."""
+    near = recent.of(store, deployment, COLUMNS)
+    asked = near.window(store, deployment, start, end, columns, role="answer", labelled=False, known_by=None)
+    if asked is not None:
+        return asked.drop_columns(list(LABEL))
     with duck.connect() as connection:
         source = _source(connection, store, deployment, ("at", start, end))
         question = (

@@ -1,10 +1,16 @@
-"""Reading by example: `where` keywords become SQL, the same for both databases and for a transaction."""
+"""Reading by example: `where` keywords become SQL, the same for both databases and for a transaction.
+
+A statement is built once for each form of a question (which columns, compared how) and kept: building it takes three times
+as long as asking it.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, ParamSpec, TypeVar, cast
 
 import sqlalchemy as sa
 
@@ -21,6 +27,18 @@ _OPERATORS: dict[str, Callable[[sa.Column[Any], Any], sa.ColumnElement[bool]]] =
 }
 # Above this a list travels as one value: both databases limit the number of parameters.
 _LONG = 500
+# So many statements are kept.
+_FORMS = 1024
+Form = tuple[tuple[str, str], ...]
+"""Per keyword of a question what is asked by it: "value", "null", "some" of a list, or "many"."""
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _once(build: Callable[P, T]) -> Callable[P, T]:
+    """Keep the statements that a function builds, by its arguments."""
+    return cast(Callable[P, T], lru_cache(maxsize=_FORMS)(build))
 
 
 def read(
@@ -34,12 +52,21 @@ def read(
     limit: int | None = None,
 ) -> list[R]:
     """The records of `kind` in `scope` (project, env) that satisfy `where`; ties in `order` go by id, None comes first."""
-    table = schema.table(kind)
-    statement = sa.select(table).where(*conditions(kind, scope, where, connection.dialect.name))
+    dialect = connection.dialect.name
+    form, values = asked(kind, scope, where, dialect)
+    by = (order,) if isinstance(order, str) else tuple(order)
+    statement = _reading(kind, form, by, descending, limit is not None, dialect)
+    found = connection.execute(statement, values if limit is None else {**values, "limit": limit})
+    return [schema.from_row(kind, row) for row in found]
+
+
+@_once
+def _reading(
+    kind: type[Record], form: Form, order: tuple[str, ...], descending: bool, limited: bool, dialect: str
+) -> sa.Select[Any]:
+    statement = sa.select(schema.table(kind)).where(*_conditions(kind, form, dialect))
     statement = statement.order_by(*_order(kind, order, descending))
-    if limit is not None:
-        statement = statement.limit(limit)
-    return [schema.from_row(kind, row) for row in connection.execute(statement)]
+    return statement.limit(sa.bindparam("limit", type_=sa.Integer())) if limited else statement
 
 
 def read_columns(
@@ -50,10 +77,42 @@ def read_columns(
     names: Sequence[str],
 ) -> list[tuple[Any, ...]]:
     """Some columns of the records that satisfy `where`, by id."""
+    form, values = asked(kind, scope, where, connection.dialect.name)
+    statement = _reading_columns(kind, form, tuple(names), connection.dialect.name)
+    return [tuple(row) for row in connection.execute(statement, values)]
+
+
+@_once
+def _reading_columns(kind: type[Record], form: Form, names: tuple[str, ...], dialect: str) -> sa.Select[Any]:
     table = schema.table(kind)
     statement = sa.select(*(table.c[name] for name in names)).order_by(table.c.id)
-    found = connection.execute(statement.where(*conditions(kind, scope, where, connection.dialect.name)))
-    return [tuple(row) for row in found]
+    return statement.where(*_conditions(kind, form, dialect))
+
+
+@_once
+def inserting(kind: type[Record]) -> sa.Insert:
+    """The statement that adds a record; its columns are the parameters."""
+    return sa.insert(schema.table(kind))
+
+
+def change(
+    connection: sa.Connection,
+    kind: type[Record],
+    scope: tuple[str, str],
+    where: Mapping[str, Any],
+    values: Mapping[str, Any],
+) -> int:
+    """Set `values` on the records that satisfy `where`; returns how many there were."""
+    form, wanted = asked(kind, scope, where, connection.dialect.name)
+    statement = _changing(kind, form, tuple(values), connection.dialect.name)
+    return connection.execute(statement, {**wanted, **{f"to_{name}": values[name] for name in values}}).rowcount
+
+
+@_once
+def _changing(kind: type[Record], form: Form, names: tuple[str, ...], dialect: str) -> sa.Update:
+    table = schema.table(kind)
+    values = {name: sa.bindparam(f"to_{name}", type_=table.c[name].type) for name in names}
+    return sa.update(table).where(*_conditions(kind, form, dialect)).values(values)
 
 
 def insert_columns(
@@ -72,11 +131,8 @@ def insert_columns(
     table, dialect = schema.table(kind), connection.dialect
     given: dict[str, Iterable[Any]] = dict(zip(("project", "env"), ([each] * count for each in scope), strict=True))
     for name, column in declared.items():
-        convert = table.c[name].type.dialect_impl(dialect).bind_processor(dialect) or _same
-        # Many rows hold the very same object (a deployment, a moment): it is looked at once.
-        once = {id(value): value for value in columns[name]}
-        once = {key: convert(schema.checked(kind, column, value)) for key, value in once.items()}
-        given[name] = [once[id(value)] for value in columns[name]]
+        convert = table.c[name].type.dialect_impl(dialect).bind_processor(dialect)
+        given[name] = _bound(kind, column, columns[name], convert)
     statement = sa.insert(table).compile(dialect=dialect, column_keys=list(given))
     names = statement.positiontup or list(given)
     values = zip(*(given[name] for name in names), strict=True)
@@ -87,43 +143,79 @@ def insert_columns(
     return count
 
 
-def _same(value: Any) -> Any:
-    return value
+def _bound(
+    kind: type[Record], column: schema.Column, values: Sequence[Any], convert: Callable[[Any], Any] | None
+) -> Sequence[Any]:
+    """The values of a column, checked, as the database takes them."""
+    if not schema.plain(column, values):
+        # Many rows hold the very same object (a label): it is looked at once.
+        checked = {key: schema.checked(kind, column, each) for key, each in {id(each): each for each in values}.items()}
+        values = [checked[id(each)] for each in values]
+    if convert is None:
+        return values
+    if column.is_json:
+        bound = {key: convert(each) for key, each in {id(each): each for each in values}.items()}
+        return [bound[id(each)] for each in values]
+    bound = {each: convert(each) for each in set(values)}
+    return [bound[each] for each in values]
 
 
-def conditions(
+def asked(
     kind: type[Record], scope: tuple[str, str], where: Mapping[str, Any], dialect: str
-) -> list[sa.ColumnElement[bool]]:
-    """What a row must satisfy: its scope, and each of `where`."""
+) -> tuple[Form, dict[str, Any]]:
+    """The form of a question (its scope aside), and the parameters of the statement that answers it."""
+    form = []
+    parameters: dict[str, Any] = {"in_project": scope[0], "in_env": scope[1]}
+    for name, value in where.items():
+        column = _column(kind, name.partition("__")[0])
+        how = "value"
+        if value is None:
+            how = "null"
+        elif isinstance(value, list | tuple | set | frozenset) and "__" not in name:
+            checked = [schema.checked(kind, column, each) for each in value]
+            how = "some" if len(checked) <= _LONG else "many"
+            parameters[f"of_{name}"] = together(checked, dialect) if how == "many" else checked
+        else:
+            parameters[f"of_{name}"] = schema.checked(kind, column, value)
+        form.append((name, how))
+    return tuple(form), parameters
+
+
+def _conditions(kind: type[Record], form: Form, dialect: str) -> list[sa.ColumnElement[bool]]:
+    """What a row must satisfy: its scope, and what each keyword says."""
     table = schema.table(kind)
-    project, env = scope
-    return [table.c.project == project, table.c.env == env] + [
-        _condition(kind, name, value, dialect) for name, value in where.items()
-    ]
+    scoped = [table.c[name] == sa.bindparam(f"in_{name}") for name in ("project", "env")]
+    return scoped + [_condition(kind, name, how, dialect) for name, how in form]
 
 
-def _condition(kind: type[Record], name: str, value: Any, dialect: str) -> sa.ColumnElement[bool]:
+def _condition(kind: type[Record], name: str, how: str, dialect: str) -> sa.ColumnElement[bool]:
     """One keyword: `name=value`, `name=[...]`, `name__lt=value`."""
     plain, _, operator = name.partition("__")
-    column = _column(kind, plain)
     target = schema.table(kind).c[plain]
     if operator:
         if operator not in _OPERATORS:
             raise TypeError(f"{kind.__name__} cannot be compared by {name!r}; there are: {', '.join(_OPERATORS)}.")
-        return _OPERATORS[operator](target, None if value is None else schema.checked(kind, column, value))
-    if isinstance(value, list | tuple | set | frozenset):
-        return within(target, [schema.checked(kind, column, each) for each in value], dialect)
-    return target.is_(None) if value is None else target == schema.checked(kind, column, value)
+        return _OPERATORS[operator](target, None if how == "null" else sa.bindparam(f"of_{name}"))
+    if how == "some":
+        return target.in_(sa.bindparam(f"of_{name}", expanding=True))
+    if how == "many":
+        return one_of(target, f"of_{name}", dialect)
+    return target.is_(None) if how == "null" else target == sa.bindparam(f"of_{name}")
 
 
-def within(target: sa.Column[Any], options: list[Any], dialect: str) -> sa.ColumnElement[bool]:
-    """Whether the column is one of `options`, however many."""
-    if len(options) <= _LONG:
-        return target.in_(options)
+def one_of(target: sa.Column[Any], name: str, dialect: str) -> sa.ColumnElement[bool]:
+    """Whether the column is one of many options, which travel `together` as the parameter `name`."""
     if dialect == "postgresql":
-        return target == sa.any_(sa.bindparam(None, options, type_=sa.ARRAY(target.type)))
-    plain = [schema.time_text(each) for each in options] if isinstance(target.type, schema.UtcDateTime) else options
-    return target.in_(sa.select(sa.func.json_each(json.dumps(plain)).table_valued("value").c.value))
+        return target == sa.any_(sa.bindparam(name, type_=sa.ARRAY(target.type)))
+    options = sa.bindparam(name, type_=sa.Text())
+    return target.in_(sa.select(sa.func.json_each(options).table_valued("value").c.value))
+
+
+def together(options: list[Any], dialect: str) -> Any:
+    """Many options as one value."""
+    if dialect == "postgresql":
+        return options
+    return json.dumps([schema.time_text(each) if isinstance(each, datetime) else each for each in options])
 
 
 def _column(kind: type[Record], name: str) -> schema.Column:
@@ -135,10 +227,10 @@ def _column(kind: type[Record], name: str) -> schema.Column:
     return column
 
 
-def _order(kind: type[Record], order: str | Sequence[str], descending: bool) -> Iterable[sa.ColumnElement[Any]]:
+def _order(kind: type[Record], order: Sequence[str], descending: bool) -> Iterable[sa.ColumnElement[Any]]:
     """The ORDER BY, the same on both databases."""
     table = schema.table(kind)
-    for name in dict.fromkeys([*([order] if isinstance(order, str) else order), "id"]):
+    for name in dict.fromkeys([*order, "id"]):
         column = _column(kind, name)
         term = table.c[name].desc() if descending else table.c[name].asc()
         if column.nullable:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -20,8 +20,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from modelyard.store import duck, labels
-from modelyard.store.labelled import join, typed
+from modelyard.store import labels
+from modelyard.store.labelled import LABEL, latest, typed
 from modelyard.store.store import Store
 from modelyard.store.table import Span
 
@@ -32,7 +32,6 @@ _ORDER = ("at", "request_id", "row", "role")
 _BASE = (*_ORDER, "key")
 _TIME = pa.timestamp("us", tz="UTC")
 _NEVER = datetime.max.replace(tzinfo=UTC)
-_LABEL = ("label", "label_time", "label_received")
 
 
 @dataclass(eq=False)
@@ -76,7 +75,6 @@ class Recent:
     def __init__(self, columns: pa.Schema) -> None:
         self._lock = threading.Lock()
         self._columns = columns
-        self._connection = duck.cursor()
         self._batches: list[_Batch] = []
         self._seen = 0
         self._starts: deque[datetime] = deque(maxlen=_LATELY)
@@ -106,14 +104,13 @@ class Recent:
             if not wanted:
                 return None
             self._add(wanted, columns)
-            self._bring_up(wanted)
             found = _in_order([self._part(batch, start, end, known_by) for batch in wanted])
-        if role is not None:
-            found = found.filter(pc.equal(found["role"], role))
         if labelled:
             found = found.filter(pc.is_valid(found["label"]))
         shown = [name for name in columns if name in found.column_names]
-        return typed(found.select([*shown, *_LABEL]).combine_chunks())
+        if role is not None:
+            found = found.select([*shown, *LABEL]).filter(pc.equal(found["role"], role))
+        return typed(found.select([*shown, *LABEL]).combine_chunks())
 
     def _hold(self, store: Store, deployment: str, start: datetime, end: datetime) -> bool:
         """Keep the rows of [start, end) and all labels of what is kept; False when these are too many."""
@@ -126,16 +123,15 @@ class Recent:
         if not kept <= {file.path for file in files}:  # the table was written anew
             self._batches, kept = [], set()
         self._starts.append(start)
-        self._read_on(store, deployment)
+        if not self._batches:
+            self._seen = labels.last(store)
         self._take_in(store, deployment, [file for file in wanted if file.path not in kept])
+        self._read_on(store, deployment)
         self._forget()
         return True
 
     def _read_on(self, store: Store, deployment: str) -> None:
         """Take in the labels of kept rows that came since the last look."""
-        if not self._batches:
-            self._seen = labels.last(store)
-            return
         new = labels.since(store, deployment, self._seen)
         if len(new):
             self._seen = pc.max(new["id"]).as_py()
@@ -143,70 +139,54 @@ class Recent:
                 batch.label(new)
 
     def _take_in(self, store: Store, deployment: str, files: Sequence[Span]) -> None:
-        """Keep the rows of files, and the labels that they have by now."""
+        """Keep the rows of files, with the columns that were asked for lately, and the labels that they had at the last
+        look."""
         if not files:
             return
-        names = frozenset(name for file in files for name in pq.read_schema(file.path).names)
-        rows = self._read(files, _BASE)
+        wanted = self._batches[-1].rows.column_names if self._batches else _BASE
+        names, rows = self._read(files, wanted)
         order = pc.sort_indices(rows, sort_keys=[(name, "ascending") for name in _ORDER])
         rows = rows.take(order)
         batch = _Batch(tuple(files), names, rows, order, pc.unique(rows["request_id"]), labels.SCHEMA.empty_table())
-        found = labels.of(store, deployment, _few(batch.requests), _few(pc.unique(rows["key"])))
-        batch.label(found.filter(pc.less_equal(found["id"], self._seen)))
+        ids, keys = (labels.few(rows[name]) for name in ("request_id", "key"))
+        batch.label(labels.of(store, deployment, ids, keys, self._seen))
         self._batches.append(batch)
 
-    def _read(self, files: Iterable[Span], names: Sequence[str]) -> pa.Table:
-        """Some columns of the rows of files, null where a file has them not."""
-        tables = []
+    def _read(self, files: Iterable[Span], names: Sequence[str]) -> tuple[frozenset[str], pa.Table]:
+        """The columns that files have, and some of them: null in the rows of a file that has them not."""
+        tables, all_of_them = [], set()
         for each in files:
             with pq.ParquetFile(each.path) as file:
                 there = set(file.schema_arrow.names)
                 tables.append(file.read(columns=[name for name in names if name in there]))
+                all_of_them |= there
+        names = [name for name in names if name in all_of_them]
         read = pa.concat_tables(tables, promote_options="permissive")
         known = [self._columns.field(name) if name in self._columns.names else read.field(name) for name in names]
-        return read.select(names).cast(pa.schema(known)).combine_chunks()
+        return frozenset(all_of_them), read.select(names).cast(pa.schema(known)).combine_chunks()
 
     def _add(self, batches: Iterable[_Batch], columns: Sequence[str]) -> None:
         """Read those of some columns that were not asked for before."""
         for batch in batches:
             names = [name for name in columns if name in batch.names and name not in batch.rows.column_names]
             if names:
-                more = self._read(batch.files, names).take(batch.order)
+                _, more = self._read(batch.files, names)
+                more = more.take(batch.order)
                 for name in names:
                     batch.rows = batch.rows.append_column(name, more[name])
 
-    def _bring_up(self, batches: Iterable[_Batch]) -> None:
-        """Find the latest labels of the rows that got new ones."""
-        stale = [batch for batch in batches if batch.latest is None]
-        for batch, latest in zip(stale, self._latest(stale, None), strict=True):
-            batch.latest = latest
-
-    def _latest(self, batches: Sequence[_Batch], known_by: datetime | None) -> Iterator[pa.Table]:
-        """The label of each row as it was by a time, for each of some batches."""
-        if not batches:
-            return
-        rows = pa.concat_tables([batch.rows.select(["request_id", "row", "key"]) for batch in batches])
-        given = pa.concat_tables([batch.labels for batch in batches])
-        self._connection.register("rows", rows.append_column("place", pa.array(range(len(rows)))))
-        self._connection.register("labels", given)
-        all_of_them = join(self._connection, "FROM rows", "", "found.place", known_by=known_by)
-        for name in ("rows", "labels"):
-            self._connection.unregister(name)
-        for batch in batches:
-            yield all_of_them.slice(0, len(batch.rows))
-            all_of_them = all_of_them.slice(len(batch.rows))
-
     def _part(self, batch: _Batch, start: datetime, end: datetime, known_by: datetime | None) -> pa.Table:
         """The rows of a batch in [start, end), with their labels."""
-        assert batch.latest is not None, "it was brought up"
-        latest = batch.latest
+        if batch.latest is None:
+            batch.latest = latest(batch.rows, batch.labels)
+        known = batch.latest
         if known_by is not None and batch.until is not None and known_by < batch.until:
-            (latest,) = self._latest([batch], known_by)
+            known = latest(batch.rows, batch.labels, known_by)
         at = batch.rows["at"].cast(pa.int64()).to_numpy()
         low, high = np.searchsorted(at, [pa.scalar(time, _TIME).value for time in (start, end)])
         rows = batch.rows
-        for name in latest.column_names:
-            rows = rows.append_column(name, latest[name])
+        for name in LABEL:
+            rows = rows.append_column(name, known[name])
         return rows.slice(low, max(high - low, 0))
 
     def _forget(self) -> None:
@@ -225,11 +205,6 @@ def _in_order(parts: Sequence[pa.Table]) -> pa.Table:
     if all(one["at"][-1].as_py() < other["at"][0].as_py() for one, other in pairwise(filled)):
         return whole
     return whole.take(pc.sort_indices(whole, sort_keys=[(name, "ascending") for name in _ORDER]))
-
-
-def _few(values: pa.Array) -> list[str] | None:
-    """These values but for the empty one, or None when they are many."""
-    return None if len(values) > labels.FEW else [value for value in values.to_pylist() if value]
 
 
 _RECENT: WeakKeyDictionary[Store, dict[str, Recent]] = WeakKeyDictionary()

@@ -190,8 +190,9 @@ class Transaction:
         """Record a fact; returns it with id, project and env. Conflict when one with the same identity is there."""
         kind = type(record)
         record = self._stamped(record)
+        values = schema.values(record)
         with statement(self._connection, kind.__name__):
-            result = self._connection.execute(sa.insert(schema.table(kind)), schema.values(record))
+            result = self._connection.execute(query.inserting(kind), values)
         (number,) = result.inserted_primary_key or (None,)
         return replace(record, id=number)
 
@@ -204,9 +205,9 @@ class Transaction:
             rows.setdefault(type(record), []).append(schema.values(record) | stamp)
         if not rows:
             return 0
-        with statement(self._connection, " or ".join(sorted(kind.__name__ for kind in rows))):
+        with statement(self._connection, " or ".join(sorted(kind.__name__ for kind in rows)), several=True):
             for kind, values in rows.items():
-                self._connection.execute(sa.insert(schema.table(kind)), values)
+                self._connection.execute(query.inserting(kind), values)
         return sum(map(len, rows.values()))
 
     def add_columns(self, kind: type[Record], columns: Mapping[str, Sequence[Any]]) -> int:
@@ -215,7 +216,7 @@ class Transaction:
         Every column but id, project and env is named. For what comes by the thousand: no record is made of each row.
         """
         _writable(kind)
-        with statement(self._connection, kind.__name__):
+        with statement(self._connection, kind.__name__, several=True):
             return query.insert_columns(self._connection, kind, self._scope, columns)
 
     def change(self, kind: type[Record], where: Mapping[str, Any], **values: Any) -> int:
@@ -226,10 +227,8 @@ class Transaction:
         if unknown or not values:
             raise TypeError(f"{kind.__name__} has no changeable {', '.join(unknown) or 'column given'}")
         checked = {name: schema.checked(kind, columns[name], value) for name, value in values.items()}
-        wanted = query.conditions(kind, self._scope, where, self._connection.dialect.name)
         with statement(self._connection, kind.__name__):
-            result = self._connection.execute(sa.update(schema.table(kind)).where(*wanted).values(checked))
-        return result.rowcount
+            return query.change(self._connection, kind, self._scope, where, checked)
 
     def read(
         self,
