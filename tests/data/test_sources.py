@@ -224,8 +224,10 @@ class TestKnownAt:
     def test_arrivals_are_counted_by_the_hour(self, yard, at, tmp_path):
         self.rows(yard, at(2, 2))
         asked = {"since": at(1, 1, 12), "as_of": at(1, 15), "cache": tmp_path}
-        assert data.arrivals(yard.project, "raw", **asked) == {at(1, 2): 1}
-        assert data.arrivals(yard.project, "raw", **asked | {"since": at(1, 1)}) == {at(1, 1): 1, at(1, 2): 1}
+        found = data.arrivals(yard.project, "raw", **asked)
+        assert (found.first, found.rows.tolist()) == (at(1, 2), [1])
+        both = data.arrivals(yard.project, "raw", **asked | {"since": at(1, 1)})
+        assert (both.first, both.end, both.rows.tolist()) == (at(1, 1), at(1, 2, 1), [1, 1])
 
 
 class TestGlobs:

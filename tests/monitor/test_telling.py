@@ -19,6 +19,7 @@ from modelyard.records import Audit, Observation, Release, Version
 from modelyard.spec.types import Quality, Spec
 from modelyard.stats import Profile
 from modelyard.stats import joint as stats_joint
+from modelyard.stats.hourly import Hourly
 from modelyard.ui.watch import headline, render
 
 START = datetime(2024, 3, 1, tzinfo=UTC)
@@ -337,14 +338,17 @@ def test_requests_that_take_longer_week_by_week_are_told():
 
 
 def test_a_source_that_brings_half_is_thin_and_a_sunday_is_not():
+    def rows(hours):
+        return sources.sparse("sales", Hourly.of(hours), DAY)
+
     hours = {START + DAY * (h / 24): 20 if (START + DAY * (h / 24)).isoweekday() < 6 else 4 for h in range(56 * 24)}
-    assert sources.sparse("sales", hours, DAY) == ""
+    assert rows(hours) == ""
     sunday = {hour: n for hour, n in hours.items() if hour < START + DAY * 52}
     assert max(sunday).isoweekday() == 7
-    assert sources.sparse("sales", sunday, DAY) == ""
-    thin = {hour: n if hour < START + DAY * 49 else n // 3 for hour, n in hours.items()}
+    assert rows(sunday) == ""
+    thin = Hourly.of({hour: n if hour < START + DAY * 49 else n // 3 for hour, n in hours.items()})
     assert sources.sparse("sales", thin, 7 * DAY).startswith("sales: is thin: 768 rows came")
-    assert sources.sparse("sales", {}, DAY) == ""
+    assert rows({}) == ""
 
 
 def test_a_process_that_grows_is_told_once_its_usual_size_is_known(world, declared):

@@ -9,6 +9,7 @@ from typing import TypeVar
 from modelyard import data
 from modelyard.errors import DataError
 from modelyard.loop.yard import Yard
+from modelyard.stats.hourly import Hourly
 
 T = TypeVar("T")
 
@@ -19,7 +20,7 @@ def newest(yard: Yard) -> dict[str, datetime | None]:
     return _each(yard, lambda name: data.newest(yard.project, name, as_of=yard.now, cache=cache))
 
 
-def arrivals(yard: Yard, since: datetime) -> dict[str, dict[datetime, int]]:
+def arrivals(yard: Yard, since: datetime) -> dict[str, Hourly]:
     """Per source that has a time and can be read: its visible rows by hour from `since` on."""
     cache = yard.store.files / "cache"
     found = _each(yard, lambda name: data.arrivals(yard.project, name, since=since, as_of=yard.now, cache=cache))

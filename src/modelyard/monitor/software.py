@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,6 +15,7 @@ from modelyard.monitor.served import Served
 from modelyard.records import Level, Observation
 from modelyard.spec.types import Monitor
 from modelyard.stats import rhythm, significance
+from modelyard.stats.hourly import HOUR, Hourly
 from modelyard.stats.seasonal import HOURS, hour_at
 from modelyard.stats.sequential import Rate
 from modelyard.store import Store
@@ -125,18 +126,18 @@ def _latency(monitor: Monitor, slow: float | None, usual: float | None, timed: i
     return level, f"{says}, it was {usual:.3g} ms"
 
 
-def by_hour(hours: Iterable[Served]) -> dict[datetime, float]:
+def by_hour(hours: Iterable[Served]) -> Hourly:
     """How many rows were asked in each hour, of whatever release."""
     counts: dict[datetime, float] = {}
     for each in hours:
         counts[each.start] = counts.get(each.start, 0) + each.asked
-    return counts
+    return Hourly.of(counts)
 
 
-def volume(past: Mapping[datetime, float], current: Mapping[datetime, float], start: datetime, end: datetime) -> Seen:
-    """Rows of the window against what its hours of the week usually bring; both by the hour that they came in."""
-    weeks = (start - min(past, default=start)) / timedelta(weeks=1)
-    rows = round(sum(current.values()))
+def volume(past: Hourly, current: Hourly, start: datetime, end: datetime) -> Seen:
+    """Rows of the window against what its hours of the week usually bring."""
+    weeks = (start - past.first) / timedelta(weeks=1) if len(past) else 0.0
+    rows = round(current.total)
     if weeks < rhythm.FEWEST_WEEKS:
         why = f"{weeks:.1f} weeks of traffic are known before the window, {rhythm.FEWEST_WEEKS} are needed"
         return unknown("volume", why, rows=rows)
@@ -151,19 +152,18 @@ def volume(past: Mapping[datetime, float], current: Mapping[datetime, float], st
     return Seen("volume", "ok", says, detail)
 
 
-def usual(past: Mapping[datetime, float], start: datetime, end: datetime) -> tuple[float, float, float]:
+def usual(past: Hourly, start: datetime, end: datetime) -> tuple[float, float, float]:
     """How many rows the hours of [start, end) usually bring, the robust deviation of such windows, and by how much the
     busiest of them exceeded it.
 
     Per hour of the week the median over past weeks; the spread from how whole past windows of the same width lay about
     the sums of these medians (1.4826 times the median absolute deviation).
     """
-    first = min(past)
-    hour = timedelta(hours=1)
-    series = np.zeros(int((start - first) / hour))
-    for moment, rows in past.items():
-        if (place := (moment - first) // hour) < len(series):
-            series[place] = rows
+    first = past.first
+    series = np.zeros(int((start - first) / HOUR))
+    places = past.hours - past.hours[0]
+    inside = places < len(series)
+    series[places[inside]] = past.rows[inside]
     of_week = (np.arange(len(series)) + hour_at(first)) % HOURS
     weeks = np.full(-(-len(series) // HOURS) * HOURS, np.nan)
     weeks[: len(series)] = series
@@ -172,7 +172,7 @@ def usual(past: Mapping[datetime, float], start: datetime, end: datetime) -> tup
     medians[of_week[:HOURS]], means[of_week[:HOURS]] = np.nanmedian(known, axis=0), np.nanmean(known, axis=0)
     # Where most hours are empty medians say nothing.
     level = medians if medians.sum() > 0.5 * means.sum() else means
-    width = max(int((end - start) / hour), 1)
+    width = max(int((end - start) / HOUR), 1)
     wanted = (np.arange(width) + hour_at(start)) % HOURS
     ends = range(len(series), width - 1, -width)
     apart = [series[stop - width : stop].sum() - level[of_week[stop - width : stop]].sum() for stop in ends]

@@ -12,10 +12,11 @@ from modelyard.monitor.seen import Seen, unknown
 from modelyard.monitor.software import PAST, volume
 from modelyard.records import Observation, Version
 from modelyard.spec.types import Monitor, Spec
+from modelyard.stats.hourly import Hourly
 from modelyard.store import Store
 
 Newest = Mapping[str, datetime | None]
-Arrived = Mapping[str, Mapping[datetime, int]]
+Arrived = Mapping[str, Hourly]
 
 
 CADENCES, LOOKS, UNSETTLED, FEW = 3, 8, 3, 20
@@ -44,19 +45,17 @@ def look(
     thin = []
     if monitor.upstream.volume and arrived is not None:
         rows = arrived(now - monitor.window - timedelta(weeks=PAST))
-        thin = [told for name in allowed if (told := sparse(name, rows.get(name, {}), monitor.window))]
+        thin = [told for name in allowed if name in rows and (told := sparse(name, rows[name], monitor.window))]
     return [judge(allowed, times, now, learned, thin)]
 
 
-def sparse(name: str, rows: Mapping[datetime, int], window: timedelta) -> str:
+def sparse(name: str, rows: Hourly, window: timedelta) -> str:
     """What is thin (or has swollen) about the rows of a source, by hour, in the window up to its newest one; "" when
     nothing is. How old that one is, is another question."""
-    if not rows:
+    if not len(rows):
         return ""
-    end = max(rows) + timedelta(hours=1)
-    before = {hour: n for hour, n in rows.items() if hour < end - window}
-    current = {hour: n for hour, n in rows.items() if hour >= end - window}
-    found = volume(before, current, end - window, end)
+    end = rows.end
+    found = volume(rows.part(end=end - window), rows.part(end - window), end - window, end)
     return f"{name}: {found.says.removeprefix('traffic ')}" if found.level in ("warn", "page") else ""
 
 
