@@ -204,8 +204,8 @@ def summed(
         float(excess @ excess),
         bins,
         slices,
-        _by(np.floor(seconds / DAY).astype("int64").astype("datetime64[D]").astype(str), loss, excess),
-        _by(hour_of_week(seconds).astype(str), excess, excess**2),
+        _by(np.floor(seconds / DAY).astype("int64").astype("datetime64[D]"), loss, excess),
+        _by(hour_of_week(seconds), excess, excess**2),
     )
     return sums, seconds, excess
 

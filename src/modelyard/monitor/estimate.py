@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -90,15 +91,9 @@ def estimate(
             1.96 * float(np.hypot(np.sqrt((right * (1 - right)).mean() / rows.sum()), error)),
         )
         return value, (value - reach, value + reach)
-    function = metrics.METRICS[known.task].get(metric)
-    if function is None:
+    if metric not in metrics.METRICS[known.task]:
         return None
-
-    def value_of(y: np.ndarray, p: np.ndarray) -> float:
-        found = function(y, p)
-        return float("nan") if found is None else float(found)
-
-    return cbpe.estimate(metric, value_of, scores, known.curve, error=error)
+    return cbpe.estimate(metric, partial(metrics.of_labels, known.task, metric), scores, known.curve, error=error)
 
 
 def _thinned(rows: np.ndarray) -> np.ndarray:

@@ -21,6 +21,7 @@ from modelyard.monitor import (
     sources,
 )
 from modelyard.monitor.grouping import OF, group, persistent, shared, waits
+from modelyard.monitor.past import lately
 from modelyard.monitor.seen import Seen
 from modelyard.monitor.sources import Arrived, Newest
 from modelyard.records import Level, Observation, Release
@@ -28,7 +29,6 @@ from modelyard.spec.types import Monitor, Spec
 from modelyard.stats import severity
 from modelyard.store import Held, Store
 
-KINDS = len(inputs.KINDS) + 16
 LATCH = 3
 """An alarm is not told again while one of the last three looks was as bad."""
 
@@ -54,8 +54,8 @@ def observe(
     `force` looks whether due or not, but never twice at the same `now`. In a simulation latencies are not judged.
     """
     monitor = _declared(spec, name)
-    latest = store.read(Observation, monitor=name, order="end", descending=True, limit=1)
-    if latest and (now <= latest[0].end or (not force and now - latest[0].end < monitor.every)):
+    last = lately(store, name, LATCH, Past.of)
+    if last and (now <= last[-1][0] or (not force and now - last[-1][0] < monitor.every)):
         return []
     monitor = shared(spec, monitor)
     release = reference.champion(store, monitor.deployment)
@@ -73,7 +73,9 @@ def observe(
         *cost.look(store, spec, monitor, now, simulated=simulated),
         *sources.look(store, spec, name, monitor, now, source_times, arrived),
     ]
-    before = _before(store, name)
+    before: dict[str, list[Past]] = {}
+    for _, kind, stood in last:
+        before.setdefault(kind, []).append(stood)
     raw = {kind: [each.raw for each in levels] for kind, levels in before.items()}
     seen = group(persistent(seen, raw, _windows(store, name, monitor, seen, now)))
     return _record(store, spec, name, monitor, release, seen, before, now=now, actor=actor, fence=fence)
@@ -91,6 +93,11 @@ class Past:
 
     level: Level
     raw: Level
+
+    @classmethod
+    def of(cls, seen: Observation) -> Past:
+        """Of a recorded observation."""
+        return cls(seen.level, seen.detail.get("raw", seen.level))
 
 
 def _record(
@@ -142,17 +149,6 @@ def _record(
             )
             for each in seen
         ]
-
-
-def _before(store: Store, name: str) -> dict[str, list[Past]]:
-    """How each kind stood in the last looks, oldest first."""
-    last = store.read(Observation, monitor=name, order=("end", "id"), descending=True, limit=LATCH * KINDS)
-    looks = sorted({each.end for each in last})[-LATCH:]
-    found: dict[str, list[Past]] = {}
-    for each in reversed(last):
-        if each.end in looks:
-            found.setdefault(each.kind, []).append(Past(each.level, each.detail.get("raw", each.level)))
-    return found
 
 
 def _windows(store: Store, name: str, monitor: Monitor, seen: list[Seen], now: datetime) -> set[str]:

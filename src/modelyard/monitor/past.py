@@ -14,18 +14,29 @@ from modelyard.records import Observation
 from modelyard.store import Store
 
 T = TypeVar("T")
+MOST = 64
+"""More kinds are never seen in one look."""
 
 
 @dataclass
 class _Kept:
-    """What is kept of the looks since a time, and the last record that was read."""
+    """What is kept of the looks since a time."""
 
     since: datetime
-    last: int = 0
     seen: deque[tuple[datetime, Any]] = field(default_factory=deque)
 
 
-_KEPT: WeakKeyDictionary[Store, dict[Any, _Kept]] = WeakKeyDictionary()
+@dataclass
+class _Feed:
+    """What a process keeps of one monitor's looks: what was made of them, by kind and maker, up to record `last`. `late`
+    are the last looks at all kinds, by maker: end, kind, and what was made."""
+
+    last: int
+    kept: dict[tuple[str, Any], _Kept] = field(default_factory=dict)
+    late: dict[Any, deque[tuple[datetime, str, Any]]] = field(default_factory=dict)
+
+
+_FEEDS: WeakKeyDictionary[Store, dict[str, _Feed]] = WeakKeyDictionary()
 _READING = threading.Lock()
 
 
@@ -38,15 +49,54 @@ def past(
     of their ids. `of` is a function or method that is there once: it is known by its identity.
     """
     with _READING:
-        mine = _KEPT.setdefault(store, {})
-        kept = mine.get((monitor, kind, of))
+        feed = _read_on(store, monitor)
+        kept = feed.kept.get((kind, of))
         if kept is None or since < kept.since:
-            kept = mine[monitor, kind, of] = _Kept(since)
+            kept = feed.kept[kind, of] = _Kept(since)
+            found = store.read(Observation, monitor=monitor, kind=kind, id__le=feed.last, end__ge=since)
+            kept.seen.extend((each.end, of(each)) for each in found)
         kept.since = since
-        for each in store.read(Observation, monitor=monitor, kind=kind, id__gt=kept.last, end__ge=since):
-            assert each.id is not None, "it was recorded"
-            kept.last = each.id
-            kept.seen.append((each.end, of(each)))
         while kept.seen and kept.seen[0][0] < since:
             kept.seen.popleft()
         return list(kept.seen)
+
+
+def lately(store: Store, monitor: str, looks: int, of: Callable[[Observation], T]) -> list[tuple[datetime, str, T]]:
+    """The last looks, oldest first: the end of the window, the kind, and what `of` makes of it; kept as by `past`."""
+    with _READING:
+        feed = _read_on(store, monitor)
+        late = feed.late.get(of)
+        if late is None:
+            late = feed.late[of] = deque()
+            found = store.read(
+                Observation,
+                monitor=monitor,
+                id__le=feed.last,
+                order=("end", "id"),
+                descending=True,
+                limit=looks * MOST,
+            )
+            late.extend((each.end, each.kind, of(each)) for each in reversed(found))
+        ends = sorted({end for end, *_ in late})[-looks:]
+        while late and late[0][0] < ends[0]:
+            late.popleft()
+        return list(late)
+
+
+def _read_on(store: Store, monitor: str) -> _Feed:
+    """What is kept of a monitor's looks, with those that came since it was asked for."""
+    mine = _FEEDS.setdefault(store, {})
+    if monitor not in mine:
+        newest = store.read(Observation, monitor=monitor, descending=True, limit=1)
+        mine[monitor] = _Feed(newest[0].id or 0 if newest else 0)
+        return mine[monitor]
+    feed = mine[monitor]
+    for each in store.read(Observation, monitor=monitor, id__gt=feed.last):
+        assert each.id is not None, "it was recorded"
+        feed.last = each.id
+        for (kind, of), kept in feed.kept.items():
+            if kind == each.kind and each.end >= kept.since:
+                kept.seen.append((each.end, of(each)))
+        for of, late in feed.late.items():
+            late.append((each.end, each.kind, of(each)))
+    return feed

@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 
 from modelyard.monitor import reference, sample, segments, served
+from modelyard.monitor.profiled import profiled
 from modelyard.monitor.segments import Stretch
-from modelyard.records import Observation, Release, Segment
+from modelyard.records import Observation, Release
 from modelyard.spec.types import Monitor
 from modelyard.stats import Groups, Profile, Seasonal, seasonal, severity
 from modelyard.stats.seasonal import HOURS, hour_at
@@ -56,7 +57,7 @@ def learnt(store: Store, name: str, monitor: Monitor, release: Release, now: dat
         weeks = Weeks.from_json(last[0].detail["weeks"])
     while len(weeks.begun) < LEARNT and weeks.upto + WEEK <= now - monitor.window:
         start, end = weeks.upto, weeks.upto + WEEK
-        calm = _calm(store, name, monitor, start, end) and bool(_segments(store, monitor.deployment, start, end))
+        calm = _calm(store, name, monitor, start, end) and bool(profiled(store, monitor.deployment, start, end))
         weeks = Weeks((*weeks.begun, start) if calm else weeks.begun, end)
     return weeks
 
@@ -95,14 +96,10 @@ class Week:
     hours: tuple[Stretch, ...]
 
 
-def _segments(store: Store, deployment: str, start: datetime, end: datetime) -> list[Segment]:
-    return store.read(Segment, deployment=deployment, end__ge=start, start__lt=end, profile__ne="", order="id")
-
-
 def _weeks(store: Store, deployment: str, release: Release, begun: Sequence[datetime]) -> list[Week]:
     if not begun:
         return []
-    found = _segments(store, deployment, begun[0], begun[-1] + WEEK)
+    found = profiled(store, deployment, begun[0], begun[-1] + WEEK)
     return [
         _of_week(
             store.blobs,

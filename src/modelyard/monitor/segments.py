@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -19,6 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from modelyard.monitor import reference, served
+from modelyard.monitor.profiled import profiled
 from modelyard.records import Release, Segment
 from modelyard.stats import Groups, Profile
 from modelyard.store import Blobs, Held, Store
@@ -70,7 +72,7 @@ def stretches(store: Store, deployment: str, release: Release, start: datetime, 
     if not digest:
         return []
     found: list[Stretch] = []
-    for segment in store.read(Segment, deployment=deployment, end__ge=start, start__lt=end, profile__ne=""):
+    for segment in profiled(store, deployment, start, end):
         whole = _whole(store.blobs, segment.profile, release.digest, digest)
         if whole is not None and start <= whole.start and whole.end <= end:
             found.append(whole)
@@ -164,9 +166,10 @@ def prediction(rows: pa.Table, classes: tuple[str, ...]) -> pa.Array | pa.Chunke
 def _filled(rows: pa.Table) -> dict[str, np.ndarray]:
     """Per input, in which rows the policy filled in a missing value, from the rows' warnings."""
     filled: dict[str, np.ndarray] = {}
-    told = rows["warnings"].to_numpy(zero_copy_only=False)
-    for row in np.flatnonzero(told != "[]"):
-        for warning in json.loads(told[row] or "[]"):
+    told = rows["warnings"]
+    missing = pc.fill_null(pc.match_substring(told, '"missing"'), False).to_numpy(zero_copy_only=False)
+    for row in np.flatnonzero(missing):
+        for warning in json.loads(told[int(row)].as_py()):
             if warning["code"] == "missing":
                 name = warning.get("input") or warning["pointer"].rpartition("/")[2]
                 filled.setdefault(name, np.zeros(len(rows), dtype=bool))[row] = True
@@ -182,8 +185,11 @@ def _rows(store: Store, segment: Segment) -> pa.Table:
     table = store.table(f"predictions/{segment.deployment}")
     for version in range(segment.table_version, max(segment.table_version - _BACK, -1), -1):
         added = _added(table.directory, version)
-        if added and sum(pq.read_metadata(path).num_rows for path in added) == segment.rows:
-            found = pa.concat_tables([pq.read_table(path) for path in added], promote_options="permissive")
+        with ExitStack() as opened:
+            files = [opened.enter_context(pq.ParquetFile(path)) for path in added]
+            if not files or sum(file.metadata.num_rows for file in files) != segment.rows:
+                continue
+            found = pa.concat_tables([file.read() for file in files], promote_options="permissive")
             span = pc.min_max(found["at"]).as_py()
             if (span["min"], span["max"]) == (segment.start, segment.end):
                 return found

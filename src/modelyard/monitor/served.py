@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from modelyard.records import Segment
+from modelyard.monitor.profiled import profiled
 from modelyard.stats.performance import Performance, confidence
 from modelyard.store import Blobs, Store
 
@@ -87,20 +87,34 @@ def count(answers: pa.Table, release: str, known: Performance | None) -> Iterato
     weight = _weights(answers)
     first, latency = _latencies(answers)
     hours, place = np.unique(at // HOUR, return_inverse=True)
+    rows, errors, fallbacks = (
+        np.bincount(place[each], minlength=len(hours)) for each in (slice(None), failed, fallback)
+    )
+    timed = _by_cell(place[first], np.searchsorted(LATENCIES, latency[first]))
+    good = np.isfinite(score) & ~fallback if known is not None else np.zeros(len(score), dtype=bool)
+    cells = np.searchsorted(np.array(known.grid), score[good], side="right") if known is not None else place[good]
+    scored = _by_cell(place[good], cells, score[good])
     for number, hour in enumerate(hours):
         mine = place == number
-        waited = np.searchsorted(LATENCIES, latency[mine & first])
-        cells, rows = np.unique(waited, return_counts=True)
+        _, cell, n, _ = timed[:, timed[0] == number]
         yield Served(
             datetime.fromtimestamp(int(hour) * 3600, UTC),
             release,
-            int(mine.sum()),
-            int((mine & failed).sum()),
-            int((mine & fallback).sum()),
-            {int(cell): int(n) for cell, n in zip(cells, rows, strict=True)},
-            _counted(score[mine & ~fallback], known),
+            int(rows[number]),
+            int(errors[number]),
+            int(fallbacks[number]),
+            dict(zip(cell.astype(int).tolist(), n.astype(int).tolist(), strict=True)),
+            scored[1:, scored[0] == number],
             float(weight[mine].mean()),
         ).to_json()
+
+
+def _by_cell(hour: np.ndarray, cell: np.ndarray, values: np.ndarray | None = None) -> np.ndarray:
+    """Columns of hour, cell, rows and sum of values, for each pair that there is."""
+    wide = int(cell.max(initial=0)) + 1
+    pairs, place = np.unique(hour * wide + cell, return_inverse=True)
+    sums = np.bincount(place, weights=values, minlength=len(pairs))
+    return np.array([pairs // wide, pairs % wide, np.bincount(place, minlength=len(pairs)), sums])
 
 
 def _weights(answers: pa.Table) -> np.ndarray:
@@ -113,7 +127,7 @@ def _weights(answers: pa.Table) -> np.ndarray:
 def window(store: Store, deployment: str, start: datetime, end: datetime) -> list[Served]:
     """The hours that begin in [start, end), of every release, from stored profiles alone."""
     found: list[Served] = []
-    for segment in store.read(Segment, deployment=deployment, end__ge=start, start__lt=end, profile__ne=""):
+    for segment in profiled(store, deployment, start, end):
         found += [hour for hour in _hours(store.blobs, segment.profile) if start <= hour.start < end]
     return found
 
@@ -161,15 +175,6 @@ def scores(hours: list[Served]) -> tuple[np.ndarray, np.ndarray]:
     cells, which = np.unique(place, return_inverse=True)
     count = np.bincount(which, weights=rows, minlength=len(cells))
     return np.bincount(which, weights=totals, minlength=len(cells)) / np.maximum(count, 1), count
-
-
-def _counted(score: np.ndarray, known: Performance | None) -> np.ndarray:
-    score = score[np.isfinite(score)]
-    if known is None or not len(score):
-        return np.zeros((3, 0))
-    place = np.searchsorted(np.array(known.grid), score, side="right")
-    cells, inverse = np.unique(place, return_inverse=True)
-    return np.array([cells, np.bincount(inverse), np.bincount(inverse, weights=score)])
 
 
 def _scores(answers: pa.Table, known: Performance | None) -> np.ndarray:
