@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -77,11 +79,12 @@ def test_a_metric_without_labels_is_the_metric_with_them_while_scores_mean_what_
     for a in (2, 3, 4):
         score, y = draw(5_000, a)
         for name in ("roc_auc", "log_loss", "brier", "accuracy", "f1"):
-            function = metrics.METRICS["binary_classification"][name]
-            found = cbpe.estimate(name, lambda y, p, f=function: float(f(y, p) or 0.0), score, curve)
+            of = partial(metrics.of_labels, "binary_classification", name)
+            found = cbpe.estimate(name, of, score, curve)
             assert found is not None
             value, (low, high) = found
-            assert value == pytest.approx(function(y, score), abs=0.02), name
+            assert of(score)(y) == metrics.METRICS["binary_classification"][name](y, score)
+            assert value == pytest.approx(of(score)(y), abs=0.02), name
             assert low < value < high
 
 

@@ -14,12 +14,13 @@ import pyarrow.compute as pc
 
 from modelyard import data
 from modelyard.clock import SimulatedClock
-from modelyard.digest import canonical, digest
+from modelyard.digest import digest
 from modelyard.engines.local import LocalEngine
 from modelyard.errors import InputError
 from modelyard.loop import upstream
 from modelyard.loop.ground import latest_versions
 from modelyard.serve import Gateway, Labels
+from modelyard.serve.keys import of_columns
 from modelyard.spec import Project
 from modelyard.spec.fingerprints import fingerprints
 from modelyard.spec.types import Spec
@@ -151,8 +152,9 @@ def routing_keys(history: History, span: slice) -> list[str]:
     frame = history.frame
     if not frame.key:
         return [str(number) for number in range(span.start, span.stop)]
-    columns = frame.table.slice(span.start, span.stop - span.start).select(list(frame.key)).to_pylist()
-    return [canonical({name: str(value) for name, value in row.items()}).decode() for row in columns]
+    there = frame.table.slice(span.start, span.stop - span.start)
+    columns = {name: pa.array(map(str, there[name].to_pylist()), pa.string()) for name in frame.key}
+    return of_columns(columns, len(there)) or []
 
 
 def answer(

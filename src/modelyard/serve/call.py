@@ -39,6 +39,7 @@ class Part:
     outcome: policy.Outcome | None = None
     made: predicting.Made | None = None
     faults: list[tuple[int, str, str]] = field(default_factory=list)
+    told: list[tuple[int, str, str, str]] | None = None
 
     def number(self, row: int) -> int:
         """The row's number in the request."""

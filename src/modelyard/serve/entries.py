@@ -101,6 +101,12 @@ def _logged(call: Call, part: Part) -> np.ndarray:
 
 def told(call: Call, part: Part) -> list[Told]:
     """Warnings about a part as (row within it, pointer, code, input); the input is "" where all of the row is meant."""
+    if part.told is None:
+        part.told = _told(call, part)
+    return part.told
+
+
+def _told(call: Call, part: Part) -> list[Told]:
     assert part.outcome is not None and part.made is not None
     found = [
         (row, place_of(call, part.number(row), name), code, name) for row, name, code in sorted(part.outcome.warnings)

@@ -109,28 +109,26 @@ def append(store: Store, name: str, rows: pa.Table, segment: str) -> int:
     readable as a version.
     """
     table = store.table(f"predictions/{name}")
-    while table.exists():
+    while table.exists() and _narrow(table.schema(), rows.schema):
         read = table.version()
-        kept = table.schema(read)
-        narrow = [
-            each.name
-            for each in rows.schema
-            if each.name in kept.names and not _fits(each.type, kept.field(each.name).type)
-        ]
-        if not narrow:
-            break
         with suppress(Conflict):  # another process wrote meanwhile: again, with what it wrote
-            return table.overwrite(_widened(table, read, rows, narrow), once=segment, over=read)
+            return table.overwrite(_widened(table, read, rows), once=segment, over=read)
     return table.append(rows, once=segment)
 
 
-def _widened(table: Table, version: int, rows: pa.Table, narrow: list[str]) -> pa.Table:
+def _narrow(kept: pa.Schema, given: pa.Schema) -> list[str]:
+    """The columns that are there and cannot hold what comes."""
+    return [each.name for each in given if each.name in kept.names and not _fits(each.type, kept.field(each.name).type)]
+
+
+def _widened(table: Table, version: int, rows: pa.Table) -> pa.Table:
     """The rows of a version and new ones in types that hold both."""
     import pyarrow.parquet as parquet  # a gateway moves nothing, so it should not load this
 
     kept = table.schema(version)
     before = pa.concat_tables([parquet.read_table(path) for path in table.files(version)], promote_options="permissive")
-    both = [_as_text(each, [name for name in narrow if _apart(rows, kept, name)]) for each in (before, rows)]
+    apart = [name for name in _narrow(kept, rows.schema) if _apart(rows, kept, name)]
+    both = [_as_text(each, apart) for each in (before, rows)]
     return pa.concat_tables(both, promote_options="permissive")
 
 

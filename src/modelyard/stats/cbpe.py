@@ -47,21 +47,27 @@ EXPECTED: dict[str, Callable[[Floats, Floats], float]] = {
 
 
 def estimate(
-    metric: str, function: Callable[[Floats, Floats], float], p: Floats, curve: Curve, *, error: float = 0.0
+    metric: str,
+    of: Callable[[Floats], Callable[[Floats], float | None]],
+    p: Floats,
+    curve: Curve,
+    *,
+    error: float = 0.0,
 ) -> tuple[float, tuple[float, float]] | None:
     """The metric of unlabelled rows with a 95% interval, or None where it cannot be told.
 
-    `function(y, p)` is the metric on labels; `error` the standard error with which the reference knows it. The
+    `of(p)(y)` is the metric on labels; `error` the standard error with which the reference knows it. The
     interval holds the scatter of labels and that error.
     """
     c = curve.at(p)
     rng = np.random.default_rng(len(p))
     thin = np.linspace(0, len(p) - 1, min(len(p), MOST)).astype(int)
-    drawn = []
+    function, drawn = of(p[thin]), []
     for _ in range(DRAWS):
         y = (rng.random(len(thin)) < c[thin]).astype(np.float64)
         if 0 < y.sum() < len(y):
-            drawn.append(function(y, p[thin]))
+            value = function(y)
+            drawn.append(float("nan") if value is None else float(value))
     if len(drawn) < DRAWS // 2:
         return None
     value = EXPECTED[metric](p, c) if metric in EXPECTED else float(np.mean(drawn))

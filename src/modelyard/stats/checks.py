@@ -13,7 +13,7 @@ from modelyard.stats.measured import MeasuredLayout
 from modelyard.stats.natural import Natural
 from modelyard.stats.numeric import BUCKETS, NumberLayout, mean
 from modelyard.stats.profile import TURNOVER, Column, Profile
-from modelyard.stats.significance import chi_squared, proportions, psi
+from modelyard.stats.significance import apart, proportions
 from modelyard.stats.tally import Tally
 from modelyard.stats.text import UNSEEN
 
@@ -190,12 +190,12 @@ def _number(layout: NumberLayout, reference: Tally, window: Tally, usual: Natura
 def _shift(
     layout: NumberLayout | CategoryLayout, reference: Tally, window: Tally, usual: Natural, limits: Limits
 ) -> Finding:
-    cells = comparable(layout, reference, window)
-    effect, limit = psi(*cells), usual.limit("shift", limits.alpha) ** 2
+    effect, p_value = apart(*comparable(layout, reference, window))
+    limit = usual.limit("shift", limits.alpha) ** 2
     level = _psi_level(effect, limit, limits)
     if level in ("warn", "page") and _slight(layout, reference, window):
         level = "info"
-    return Finding("distribution", "shift", effect, chi_squared(*cells), level, usual=limit)
+    return Finding("distribution", "shift", effect, p_value, level, usual=limit)
 
 
 def _slight(layout: Layout, reference: Tally, window: Tally) -> bool:
@@ -205,9 +205,10 @@ def _slight(layout: Layout, reference: Tally, window: Tally) -> bool:
 
 
 def _digits(reference: Tally, window: Tally, usual: Natural, limits: Limits) -> Finding:
-    effect, limit = psi(reference.buckets, window.buckets), usual.limit("digits", limits.alpha) ** 2
+    effect, p_value = apart(reference.buckets, window.buckets)
+    limit = usual.limit("digits", limits.alpha) ** 2
     level: Level = "warn" if effect >= max(limits.warn, limit) else "ok"
-    return Finding("precision", "digits", effect, chi_squared(reference.buckets, window.buckets), level, usual=limit)
+    return Finding("precision", "digits", effect, p_value, level, usual=limit)
 
 
 def _heap(reference: Tally, window: Tally, usual: Natural, limits: Limits) -> Finding:

@@ -6,6 +6,8 @@ with a multilinear hash (Lemire & Kaser 2014: sum of byte x random weight by pos
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -56,6 +58,12 @@ def texts(values: pa.Array) -> Hashes:
     return result
 
 
+@lru_cache(maxsize=1024)
+def _factor(name: str) -> np.uint64:
+    """The odd number of a column."""
+    return np.uint64(texts(pa.array([name]))[0] | np.uint64(1))
+
+
 class Fold:
     """Folds columns into one hash per row, piece by piece; the order in which columns come does not matter.
 
@@ -67,7 +75,7 @@ class Fold:
 
     def add(self, name: str, start: int, hashes: Hashes) -> None:
         """Take in one column's hashes from row `start` on."""
-        self._total[start : start + len(hashes)] += hashes * (texts(pa.array([name]))[0] | np.uint64(1))
+        self._total[start : start + len(hashes)] += hashes * _factor(name)
 
     def done(self) -> Hashes:
         """The rows' hashes."""

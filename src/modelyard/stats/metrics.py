@@ -102,6 +102,15 @@ RANKED = frozenset({"roc_auc", "average_precision", "precision", "recall", "f1"}
 """Metrics that tell nothing about a model while all labels agree, even where they are defined."""
 
 
+def of_labels(task: str, metric: str, p: Floats) -> Callable[[Floats], float | None]:
+    """The metric as a function of labels, of predictions that stay the same. InputError for one that the task lacks."""
+    function = _function(task, metric)
+    if function is roc_auc:
+        ranks = _ranks(p)
+        return lambda y: _area(y, ranks)
+    return lambda y: function(y, p)
+
+
 def encoded(
     task: str, y: Sequence[Any] | Floats, p: Floats, classes: Sequence[Any] | None = None
 ) -> tuple[Floats, Floats]:
@@ -154,11 +163,15 @@ def _areas_without(y: Floats, p: Floats, block: npt.NDArray[np.int64]) -> list[f
 
 def roc_auc(y: Floats, p: Floats) -> float | None:
     """The probability that a positive row is ranked above a negative one, ties half."""
+    return _area(y, _ranks(p))
+
+
+def _area(y: Floats, ranks: Floats) -> float | None:
     positives = y == 1
     n, m = int(positives.sum()), int((~positives).sum())
     if not n or not m:
         return None
-    return float((_ranks(p)[positives].sum() - n * (n + 1) / 2) / (n * m))
+    return float((ranks[positives].sum() - n * (n + 1) / 2) / (n * m))
 
 
 def average_precision(y: Floats, p: Floats) -> float | None:

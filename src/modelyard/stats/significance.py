@@ -56,9 +56,18 @@ def pool(first: Counts, second: Counts) -> tuple[Counts, Counts]:
     return np.concatenate((first[~rare], a)), np.concatenate((second[~rare], b))
 
 
+def apart(first: Counts, second: Counts) -> tuple[float, float]:
+    """`psi` and `chi_squared` of the same counts."""
+    pooled = pool(first, second)
+    return _psi(*pooled), _chi_squared(*pooled)
+
+
 def chi_squared(first: Counts, second: Counts) -> float:
     """The p-value of equal distributions behind two counts, rare cells pooled; 1 when nothing can be said."""
-    a, b = pool(first, second)
+    return _chi_squared(*pool(first, second))
+
+
+def _chi_squared(a: Counts, b: Counts) -> float:
     n, m = int(a.sum()), int(b.sum())
     used = a + b > 0
     if n == 0 or m == 0 or used.sum() < 2:
@@ -73,7 +82,10 @@ def psi(first: Counts, second: Counts) -> float:
 
     .25 standard deviations of shift of a normal column are about .06, .1 are about .009, .5 about .24.
     """
-    a, b = pool(first, second)
+    return _psi(*pool(first, second))
+
+
+def _psi(a: Counts, b: Counts) -> float:
     n, m = int(a.sum()), int(b.sum())
     if n == 0 or m == 0 or len(a) < 2:
         return 0.0
