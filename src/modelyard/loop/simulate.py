@@ -7,9 +7,11 @@ same question finds its answer there, and an interrupted simulation goes on from
 from __future__ import annotations
 
 import functools
+import gc
 import json
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -152,10 +154,22 @@ def _play(
     with store.lease("simulate") as held:
         started = time.monotonic()
         first = begin(yard)
-        turn_all(question, yard, clock, histories, first, held)
+        with _settled():
+            turn_all(question, yard, clock, histories, first, held)
         result = board(question, yard)
         result["summary"]["seconds"] = round(time.monotonic() - started, 1)
     return result
+
+
+@contextmanager
+def _settled() -> Iterator[None]:
+    """What is loaded by now stays until the end: the garbage collector does not look through it time and again."""
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def begin(yard: Yard) -> dict[str, str]:

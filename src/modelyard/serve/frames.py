@@ -258,6 +258,10 @@ def _warnings(entry: Entry | Many) -> list[str]:
     return _at_rows(["[]"] * entry.n, ((row, _encode(each).decode()) for row, each in told.items()))
 
 
+_PLAIN = {"number": frozenset({float, type(None)}), "category": frozenset({str, type(None)})}
+"""What Arrow takes as it is."""
+
+
 def _wider(one: str, other: str) -> str:
     if one == other:
         return one
@@ -265,6 +269,8 @@ def _wider(one: str, other: str) -> str:
 
 
 def _column(values: list[Any], kind: str) -> pa.Array:
+    if set(map(type, values)) <= _PLAIN.get(kind, frozenset()):
+        return pa.array(values, TYPES[kind])
     if kind == "number":
         return pa.array([None if value is None else float(value) for value in values], pa.float64())
     if kind == "category":
