@@ -50,6 +50,14 @@ def test_a_late_surprise_changes_the_type_of_the_whole_column(yard):
     assert yard.build("kept").body["columns"] == {"i": "integer", "f": "number", "s": "string"}
 
 
+def test_a_table_of_many_columns_is_typed_in_parts_as_in_one(yard, monkeypatch):
+    monkeypatch.setattr("modelyard.data.csv_types._AT_ONCE", 5)
+    yard.write("raw.csv", "id,price,day,word\n007,1.5,2024-01-31,a\n008,2,2024-02-29,b\n")
+    yard.declare(sources={"raw": {"uri": "raw.csv"}}, datasets={"kept": {"sql": "SELECT * FROM raw"}})
+    columns = {"id": "string", "price": "number", "day": "date", "word": "string"}
+    assert yard.build("kept").body["columns"] == columns
+
+
 @pytest.mark.parametrize("value", ["1_000", "0x10", "12 apples", "2024-13-45"])
 def test_what_only_looks_like_a_number_or_date_stays_text(yard, value):
     assert yard.source(f"v\n{value}\n") == [{"v": value}]

@@ -10,7 +10,7 @@ import pyarrow as pa
 from modelyard import monitor
 from modelyard.monitor import cost, inputs, joint, quality, sources
 from modelyard.monitor.decay import apart, judge
-from modelyard.monitor.grouping import group, led, persistent, shared
+from modelyard.monitor.grouping import group, led, persistent, shared, waits
 from modelyard.monitor.sample import Sample, thinned
 from modelyard.monitor.seen import Seen, unknown
 from modelyard.monitor.served import Served
@@ -188,6 +188,35 @@ def test_a_unit_that_changed_yesterday_is_named_though_the_window_is_mixed(decla
         assert (drift.level, units.level) == ("page", told)
     told = inputs.judge(health, release, known, window, days[-1], span=7 * DAY, kinds=["units"])[0].says
     assert "on the newest day its unit seems changed, ×1000" in told
+
+
+def test_a_small_factor_waits_for_another_window_unless_the_newest_day_tells_the_same(declared):
+    """A week of groups that book twice as early looks like miles and kilometres; one day of it does not."""
+    rng = np.random.default_rng(6)
+
+    def rows(factor, count):
+        return pa.table({"distance": rng.normal(30, 3, count) * factor, "prediction": rng.random(count)})
+
+    known = Profile.of(rows(1.0, 8_000))
+    body = {
+        "digest": "d",
+        "model": "late",
+        "number": 1,
+        "created": START,
+        "as_of": START,
+        "author": "a",
+        "state": "live",
+    }
+    release, health = Release(body={}, **body), declared().monitors["health"]
+
+    def units_of(factor, newest):
+        window, day = (
+            Profile.of(rows(each, count), reference=known) for each, count in ((factor, 2_000), (newest, 900))
+        )
+        return inputs.judge(health, release, known, window, day, span=7 * DAY, kinds=["units"])[0]
+
+    assert [waits(units_of(*each)) for each in ((2.54, 1.0), (2.54, 2.54), (100.0, 100.0))] == [True, False, False]
+    assert units_of(2.54, 1.0).varies and "inches and centimetres" in units_of(2.54, 1.0).says
 
 
 def test_what_is_not_known_is_not_called_well():

@@ -27,7 +27,7 @@ CAUSES: tuple[tuple[str, ...], ...] = (
 moves predictions. What labels say: by construction no change of the inputs explains concept drift."""
 FOLLOWS = ("calibration", "slices", "quality", "decay")
 """What labels say is a part of a change upstream, unless the world behind the inputs is known to have changed."""
-SURE = ("schema", "stale", "units", "concept", "decay")
+SURE = ("schema", "stale", "concept", "decay")
 """Kinds that page at once: facts, and tests that bound their own false alarms."""
 WEEKLY = ("calibration", "slices")
 """Kinds that do not warn at once either."""

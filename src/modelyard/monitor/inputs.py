@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -143,16 +143,32 @@ def judge(
     if not judged:
         why = f"the training rows of {release.model}@{release.number} are too few ({known.rows})"
         return [unknown(kind, why, rows=window.rows, release=release.digest, **(more or {})) for kind in kinds]
-    return [_seen(kind, release, window, judged, monitor.drift.page, leaning, more or {}) for kind in kinds]
+    sure = {
+        result.column for result in judged if "unit" in result.kinds and _sure(result.column, known, window, newest)
+    }
+    return [_seen(kind, release, window, judged, monitor.drift.page, leaning, sure, more or {}) for kind in kinds]
+
+
+def _sure(column: str, known: Profile, window: Profile, newest: Profile) -> bool:
+    """Whether no week of other customers looks like that change of unit: the factor is large, or the newest day alone tells
+    the same one."""
+    whole, day = (_change(column, known, some) for some in (window, newest))
+    return any(unit is not None and unit.sure for unit in (whole, day)) or (whole is not None and whole == day)
+
+
+def _change(column: str, known: Profile, some: Profile) -> units.Unit | None:
+    reference, found = known.columns.get(column), some.columns.get(column)
+    if reference is None or found is None or found.tally.count < FEWEST:
+        return None
+    return units.change(reference.layout, reference.tally, found.tally)
 
 
 def _unit(result: ColumnResult, known: Profile, newest: Profile) -> ColumnResult:
     """The change of unit behind a page, as the newest day tells it: for most of a window it is mixed with the days before,
     and meanwhile a model may be trained on both."""
-    column, reference = newest.columns.get(result.column), known.columns.get(result.column)
-    if result.verdict != "page" or "unit" in result.kinds or column is None or reference is None:
+    if result.verdict != "page" or "unit" in result.kinds:
         return result
-    unit = units.change(reference.layout, reference.tally, column.tally) if column.tally.count >= FEWEST else None
+    unit = _change(result.column, known, newest)
     if unit is None or not unit.sure:
         return result
     says = f"{result.says.removesuffix('.')}; on the newest day its unit seems changed, {unit}."
@@ -189,6 +205,7 @@ def _seen(
     results: list[ColumnResult],
     page: float,
     leaning: Mapping[str, float] | None,
+    sure: Collection[str],
     more: Mapping[str, Any],
 ) -> Seen:
     levels = {result.column: _level(kind, result, leaning) for result in results}
@@ -204,8 +221,12 @@ def _seen(
     }
     if kind == "drift":
         detail |= {"psi": {result.column: round(result.psi, 4) for result in results if result.psi is not None}, **more}
-    severe = any(_beyond(result, SEVERE * page, HALF, 2) for result in alarming)
-    varies = not any(_beyond(result, page, SHARE_PAGE, SEVERE) for result in alarming)
+    if kind == "units":
+        severe = any(result.column in sure for result in alarming)
+        varies = not severe
+    else:
+        severe = any(_beyond(result, SEVERE * page, HALF, 2) for result in alarming)
+        varies = not any(_beyond(result, page, SHARE_PAGE, SEVERE) for result in alarming)
     return Seen(kind, worst, _says(kind, alarming, moved, len(results)), detail, severe, varies)
 
 
