@@ -183,7 +183,7 @@ class Table:
                 rows.reader,
                 mode=mode,
                 schema_mode="merge" if mode == "append" else "overwrite",
-                configuration=None if isinstance(target, DeltaTable) else _CONFIGURATION,
+                configuration=None if isinstance(target, DeltaTable) else _configuration(rows.reader.schema),
                 commit_properties=CommitProperties(app_transactions=marks),
             )
         except (DeltaError, pa.ArrowException, ValueError) as error:
@@ -244,6 +244,17 @@ class Table:
             yield
         finally:
             os.close(handle)
+
+
+def _configuration(schema: pa.Schema) -> dict[str, str | None]:
+    """How a new table is kept. Statistics are noted of columns of times, which is what files are found by: each commit reads
+    and writes those of all files, which after 200 commits of 30 columns took half of its time."""
+    times = [
+        each.name for each in schema if pa.types.is_timestamp(each.type) and re.fullmatch(r"[A-Za-z0-9_]+", each.name)
+    ]
+    if not times:
+        return _CONFIGURATION | {"delta.dataSkippingNumIndexedCols": "0"}
+    return _CONFIGURATION | {"delta.dataSkippingStatsColumns": ",".join(times)}
 
 
 @dataclass(frozen=True)
