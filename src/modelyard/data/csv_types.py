@@ -20,7 +20,10 @@ _SECONDS = r"regexp_replace({c}, '^([^:]*:[0-9]{2})(Z|[+-])', '\1:00\2')"
 """ISO 8601 may leave the seconds out before an offset, as Java does; DuckDB does not read that."""
 _LEADING_ZERO = "(starts_with({c}, '0') AND length({c}) > 1 AND NOT starts_with({c}, '0.'))"
 _PLAIN = "NOT contains({c}, '_')"
-_LONG = "(length({c}) > 18 AND regexp_matches({c}, '^[+-]?[0-9]{19,}$') AND TRY_CAST({c} AS BIGINT) IS NULL)"
+_LONG = (
+    "(length({c}) > 18 AND NOT contains({c}, '.') AND regexp_matches({c}, '^[+-]?[0-9]{19,}$')"
+    " AND TRY_CAST({c} AS BIGINT) IS NULL)"
+)
 _SAMPLE = 1000
 _AT_ONCE = 500
 """Counts in one query: what DuckDB needs to plan one grows with their square."""
@@ -139,6 +142,8 @@ def infer(
     sample = f"(SELECT * FROM {relation} LIMIT {_SAMPLE})"
     misfits, _ = _misfits(connection, sample, {c: r for c, r in candidates.items() if c not in declared})
     candidates |= {c: tuple(r for r in candidates[c] if not misfits[c, r]) for c in columns if c not in declared}
+    # Numbers that are too long further down make text of a column, too, but unsaid: to count all numbers twice costs more.
+    candidates = {c: tuple(r for r in rs if r is not _LONG_NUMBER or _NUMBER not in rs) for c, rs in candidates.items()}
     misfits, rows = _misfits(connection, relation, candidates)
     typed = Typed({}, rows)
     for column, options in candidates.items():
