@@ -22,7 +22,7 @@ store
 plan features stats plugins
 records
 spec
-clock errors digest
+clock errors digest environ
 """
 HEIGHT = {room: -level for level, line in enumerate(FLOORS.split("\n")) for room in line.split()}
 

@@ -164,6 +164,12 @@ def test_an_alarm_says_since_when_in_which_rows_from_which_table_and_what_will_b
     assert seen[0].detail["changed"][0]["slice"][:2] == ["kind", "b"]
 
 
+def a_release():
+    return Release(
+        digest="d", model="late", number=1, created=START, as_of=START, author="a", state="live", body={}
+    )  # fmt: skip
+
+
 def test_a_unit_that_changed_yesterday_is_named_though_the_window_is_mixed(declared):
     rng = np.random.default_rng(6)
 
@@ -172,16 +178,7 @@ def test_a_unit_that_changed_yesterday_is_named_though_the_window_is_mixed(decla
 
     known = Profile.of(day(1.0, 8_000))
     days = [Profile.of(day(factor), reference=known) for factor in (1, 1, 1, 1, 1, 1, 1000)]
-    body = {
-        "digest": "d",
-        "model": "late",
-        "number": 1,
-        "created": START,
-        "as_of": START,
-        "author": "a",
-        "state": "live",
-    }
-    release, health = Release(body={}, **body), declared().monitors["health"]
+    release, health = a_release(), declared().monitors["health"]
     for newest, told in ((days[-1], "page"), (days[0], "ok")):
         window = Profile.merge(days)
         drift, units = inputs.judge(health, release, known, window, newest, span=7 * DAY, kinds=["drift", "units"])
@@ -198,16 +195,7 @@ def test_a_small_factor_waits_for_another_window_unless_the_newest_day_tells_the
         return pa.table({"distance": rng.normal(30, 3, count) * factor, "prediction": rng.random(count)})
 
     known = Profile.of(rows(1.0, 8_000))
-    body = {
-        "digest": "d",
-        "model": "late",
-        "number": 1,
-        "created": START,
-        "as_of": START,
-        "author": "a",
-        "state": "live",
-    }
-    release, health = Release(body={}, **body), declared().monitors["health"]
+    release, health = a_release(), declared().monitors["health"]
 
     def units_of(factor, newest):
         window, day = (

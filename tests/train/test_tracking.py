@@ -81,7 +81,7 @@ def test_the_empty_database_is_made_by_the_mlflow_installed_and_once_for_a_machi
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     tracking.project(store, run(1), tags={})
     (kept,) = (tmp_path / "cache" / "modelyard").iterdir()
-    monkeypatch.setattr(tracking, "by_mlflow", lambda path: pytest.fail("it is there"))
+    monkeypatch.setattr(tracking, "_by_mlflow", lambda path: pytest.fail("it is there"))
     (store.files / "mlflow.db").unlink()
     tracking.project(store, run(2), tags={})
     assert [found.info.run_name for found in client_of(store).search_runs(["1"])] == ["late-2"]

@@ -291,10 +291,9 @@ def simulated(value: Json, report: Path | None) -> None:
 
 def verdict(summary: Json) -> str:
     """One honest sentence about policy and static."""
-    happened = (
-        f"{summary['retrains']} retrainings, {summary['promotions']} promotions, {summary['rollbacks']} rollbacks, "
-        f"{summary['alerts']} alarms in {summary['seconds']:.0f} s"
-    )
+    from modelyard.ui.verdict import counted
+
+    happened = f"{', '.join(counted(summary))} in {summary['seconds']:.0f} s"
     policy, static = summary["policy"], summary["static"]
     if policy is None or static is None:
         return f"too few labels to compare; {happened}"

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Literal
 
 from modelyard.engines.log import CappedLog
+from modelyard.environ import inherited
 
 Reason = Literal["", "timeout", "memory", "crash"]
 
 _POLL, _LOOK = 0.05, 0.02
-_SECRETS = frozenset({"YARD_TOKEN"})
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ def start(argv: Sequence[str], cwd: Path, env: Mapping[str, str], *, stdin: int)
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         start_new_session=True,
-        env={name: value for name, value in os.environ.items() if name not in _SECRETS} | dict(env),
+        env=inherited(env),
     )
 
 

@@ -22,6 +22,7 @@ from typing import IO, Any
 import numpy as np
 import pyarrow as pa
 
+from modelyard.environ import inherited
 from modelyard.errors import ModelFormatError, ModelOutputError
 from modelyard.models import outputs
 
@@ -77,7 +78,7 @@ class Runner:
         self._child = subprocess.Popen(
             [sys.executable, "-P", "-m", "modelyard.models.runner", str(self.directory)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=self.directory,
-            env={name: value for name, value in os.environ.items() if name != "YARD_TOKEN"} | {"PYTHONHASHSEED": "0"},
+            env=inherited({"PYTHONHASHSEED": "0"}),
         )  # fmt: skip
         self._close = weakref.finalize(self, _end, self._child)
         assert self._child.stdin is not None

@@ -92,16 +92,11 @@ def _entries(store: Store) -> Iterator[dict[str, Any]]:
 
 
 _entry = schema.table(Audit).c
-_LAST = (
-    sa.select(_entry.sequence, _entry.hash)
-    .where(_entry.project == sa.bindparam("in_project"), _entry.env == sa.bindparam("in_env"))
-    .order_by(_entry.sequence.desc())
-    .limit(1)
-)
+_LAST = sa.select(_entry.sequence, _entry.hash).where(*query.scoped(Audit)).order_by(_entry.sequence.desc()).limit(1)
 
 
 def _head(connection: sa.Connection, scope: tuple[str, str]) -> Head:
-    last = connection.execute(_LAST, {"in_project": scope[0], "in_env": scope[1]}).first()
+    last = connection.execute(_LAST, query.within(scope)).first()
     return Head(*last) if last else Head(0, _START)
 
 

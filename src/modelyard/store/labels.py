@@ -41,12 +41,12 @@ def few(values: pa.ChunkedArray) -> list[str] | None:
 def last(store: Store) -> int:
     """The id of the newest label; 0 when there is none. Later ones have greater ids: writers go one after the other."""
     with store.database.reading() as connection:
-        return connection.execute(_NEWEST, _scope(store)).scalar() or 0
+        return connection.execute(_NEWEST, query.within(store.scope)).scalar() or 0
 
 
 def since(store: Store, deployment: str, after: int) -> pa.Table:
     """The labels of a deployment with ids greater than `after`."""
-    asked = {**_scope(store), "of": deployment, "after": after}
+    asked = {**query.within(store.scope), "of": deployment, "after": after}
     return _read(store, [(_since(store.database.dialect), asked)])
 
 
@@ -57,7 +57,7 @@ def of(
     dialect = store.database.dialect
     if keys and not _any_by_key(store, deployment):
         keys = []
-    asked = {**_scope(store), "of": deployment, "until": until or 2**62}
+    asked = {**query.within(store.scope), "of": deployment, "until": until or 2**62}
     return _read(
         store,
         [
@@ -73,8 +73,7 @@ def _of(dialect: str, column: str, every: bool) -> sa.Select[Any]:
     """The labels by request (or by key), of every one or of some."""
     by_request = column == "request_id"
     wanted = _wanted(dialect).where(
-        _label.project == sa.bindparam("in_project"),
-        _label.env == sa.bindparam("in_env"),
+        *query.scoped(Label),
         _label.deployment == sa.bindparam("of"),
         _label.request_id != "" if by_request else _label.request_id == "",
         _label.id <= sa.bindparam("until"),
@@ -84,11 +83,7 @@ def _of(dialect: str, column: str, every: bool) -> sa.Select[Any]:
 
 def _any_by_key(store: Store, deployment: str) -> bool:
     with store.database.reading() as connection:
-        return connection.execute(_BY_KEY, {**_scope(store), "of": deployment}).first() is not None
-
-
-def _scope(store: Store) -> dict[str, Any]:
-    return {"in_project": store.project, "in_env": store.env}
+        return connection.execute(_BY_KEY, {**query.within(store.scope), "of": deployment}).first() is not None
 
 
 # Asked for so that the database goes by ids and by no other index.
@@ -96,8 +91,7 @@ _UNINDEXED = (_label.project + "" == sa.bindparam("in_project"), _label.env + ""
 _BY_KEY = (
     sa.select(_label.id)
     .where(
-        _label.project == sa.bindparam("in_project"),
-        _label.env == sa.bindparam("in_env"),
+        *query.scoped(Label),
         _label.deployment == sa.bindparam("of"),
         _label.request_id == "",
     )

@@ -26,7 +26,7 @@ import sqlalchemy as sa
 from modelyard.digest import digest
 from modelyard.errors import LeaseLost, Unavailable
 from modelyard.records import Lease
-from modelyard.store import durable, schema
+from modelyard.store import durable, query, schema
 
 if TYPE_CHECKING:
     from modelyard.store.store import Store
@@ -104,18 +104,14 @@ class _Queue:
 _leases = schema.table(Lease).c
 _HOLDER = (
     sa.select(_leases.token)
-    .where(
-        _leases.project == sa.bindparam("in_project"),
-        _leases.env == sa.bindparam("in_env"),
-        _leases.name == sa.bindparam("of_name"),
-    )
+    .where(*query.scoped(Lease), _leases.name == sa.bindparam("of_name"))
     .with_for_update(read=True)
 )
 
 
 def check(connection: sa.Connection, scope: tuple[str, str], held: Held) -> None:
     """LeaseLost unless `held` is the last holder; nobody can take over before the transaction ends."""
-    token = connection.scalar(_HOLDER, {"in_project": scope[0], "in_env": scope[1], "of_name": held.name})
+    token = connection.scalar(_HOLDER, {**query.within(scope), "of_name": held.name})
     if token != held.token:
         raise LeaseLost("somebody else has taken over; nothing was written.", where=f"lease {held.name}")
 

@@ -165,7 +165,7 @@ def asked(
 ) -> tuple[Form, dict[str, Any]]:
     """The form of a question (its scope aside), and the parameters of the statement that answers it."""
     form = []
-    parameters: dict[str, Any] = {"in_project": scope[0], "in_env": scope[1]}
+    parameters: dict[str, Any] = within(scope)
     for name, value in where.items():
         column = _column(kind, name.partition("__")[0])
         how = "value"
@@ -181,11 +181,20 @@ def asked(
     return tuple(form), parameters
 
 
+def scoped(kind: type[Record]) -> list[sa.ColumnElement[bool]]:
+    """That a row is of the scope which the parameters of `within` name."""
+    table = schema.table(kind)
+    return [table.c[name] == sa.bindparam(f"in_{name}") for name in ("project", "env")]
+
+
+def within(scope: tuple[str, str]) -> dict[str, Any]:
+    """A scope (project, env) as parameters of a statement that is `scoped`."""
+    return {"in_project": scope[0], "in_env": scope[1]}
+
+
 def _conditions(kind: type[Record], form: Form, dialect: str) -> list[sa.ColumnElement[bool]]:
     """What a row must satisfy: its scope, and what each keyword says."""
-    table = schema.table(kind)
-    scoped = [table.c[name] == sa.bindparam(f"in_{name}") for name in ("project", "env")]
-    return scoped + [_condition(kind, name, how, dialect) for name, how in form]
+    return scoped(kind) + [_condition(kind, name, how, dialect) for name, how in form]
 
 
 def _condition(kind: type[Record], name: str, how: str, dialect: str) -> sa.ColumnElement[bool]:

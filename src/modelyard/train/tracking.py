@@ -24,6 +24,7 @@ from typing import Any
 
 from modelyard.clock import Clock
 from modelyard.digest import digest
+from modelyard.environ import inherited
 from modelyard.records import Run
 from modelyard.store import Store
 
@@ -121,7 +122,7 @@ def warm() -> None:
 
 
 def _made_ahead() -> None:
-    with suppress(OSError, subprocess.SubprocessError):  # it shows again when a run is to be written
+    with suppress(sqlite3.Error, OSError, subprocess.SubprocessError):  # it shows again when a run is to be written
         _empty()
 
 
@@ -139,20 +140,20 @@ def _empty() -> Path:
             kept.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=kept.parent, prefix="mlflow-") as folder:
                 made = Path(folder) / kept.name
-                by_mlflow(made)
+                _by_mlflow(made)
                 with closing(sqlite3.connect(made)) as database, database:
                     database.execute("DELETE FROM experiments")  # one that names this folder
                 os.replace(made, kept)
     return kept
 
 
-def by_mlflow(path: Path) -> None:
+def _by_mlflow(path: Path) -> None:
     """Let MLflow make a database."""
     asks = "import sys, mlflow; mlflow.MlflowClient(tracking_uri=sys.argv[1]).search_experiments(max_results=1)"
     subprocess.run(
         [sys.executable, "-c", asks, f"sqlite:///{path.resolve()}"],
         cwd=path.parent,
-        env={**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"},
+        env=inherited({"MLFLOW_DISABLE_TELEMETRY": "true"}),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         check=True,

@@ -70,15 +70,20 @@ def record(summary: Json, windows: list[Json]) -> str:
 
 
 def work(summary: Json) -> str:
-    """What the policy cost and did: retrainings, new champions, rollbacks, alarms."""
+    """What the policy cost and did, as a sentence."""
+    said = counted(summary)
+    return f"It took {', '.join(said[:-1])} and {said[-1]}." if len(said) > 1 else ""
+
+
+def counted(summary: Json) -> list[str]:
+    """How many retrainings, new champions, rollbacks and alarms there were."""
     parts = (
         ("retrains", "retraining", "retrainings"),
         ("promotions", "new champion", "new champions"),
         ("rollbacks", "rollback", "rollbacks"),
         ("alerts", "alarm", "alarms"),
     )
-    said = [f"{summary[key]} {one if summary[key] == 1 else many}" for key, one, many in parts if key in summary]
-    return f"It took {', '.join(said[:-1])} and {said[-1]}." if len(said) > 1 else ""
+    return [f"{summary[key]} {one if summary[key] == 1 else many}" for key, one, many in parts if key in summary]
 
 
 def choice(blocks: list[Json]) -> str:

@@ -28,7 +28,7 @@ class Given:
             return names.stem(self.files[0])
         folder, _, name = self.pattern.rpartition("/")
         begins = re.split(r"[*?[]", name)[0]
-        words = begins if re.search("[a-z]", begins, re.I) else Path(glob_free(folder)).name
+        words = begins if re.search("[a-z]", begins, re.I) else Path(_unescaped(folder)).name
         return names.stem(Path(words + names.suffix(self.files[0])))
 
     def place(self, directory: Path, dataset: str) -> tuple[str, bool]:
@@ -71,7 +71,7 @@ def _absolute(folder: Path) -> str:
     return str(folder if folder.is_absolute() else glob.escape(str(Path.cwd())) / folder)
 
 
-def glob_free(pattern: str) -> str:
+def _unescaped(pattern: str) -> str:
     """A folder's pattern without the signs that escape wildcards."""
     return re.sub(r"\[(.)\]", r"\1", pattern)
 
