@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from modelyard import monitor
+from modelyard.monitor.concept import Slice, grave
 
 START = datetime(2024, 3, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -103,6 +105,13 @@ def test_one_slice_that_fails_is_found_and_named(world, declared):
     assert found[-1]["slices"].level in ("warn", "page")
     assert "kind = b" in found[-1]["slices"].says
     assert "kind = a" not in found[-1]["slices"].says
+
+
+def test_a_slice_of_few_rows_warns_however_much_it_lost(declared):
+    health = declared().monitors["health"]
+    found = Slice("channel", "corporate", 0.27, 0.03, 108)
+    assert [grave(found, health, labelled) for labelled in (1000, 400)] == ["warn", "page"]
+    assert grave(replace(found, rise=0.06), health, 200) == "info"
 
 
 @pytest.mark.parametrize("off", ["concept", "calibration", "slices", "estimate"])

@@ -115,6 +115,16 @@ def test_an_alarm_is_told_once_while_it_lasts(world, declared):
     assert len(world.store.read(Audit, action="monitor.observed")) == 3
 
 
+def test_one_day_of_another_world_is_a_warning_and_two_are_a_page(world, declared):
+    for day in range(8):
+        world.serve(day)
+    world.serve(8, 300, shift=4.0)
+    world.serve(9)
+    assert [look(world, declared(), day)["drift"].level for day in (9, 10)] == ["warn", "warn"]
+    world.serve(10, 300, shift=4.0)
+    assert look(world, declared(), 11)["drift"].level == "page"
+
+
 def test_profiles_are_built_once_and_a_look_reads_no_rows_of_old(world, declared, monkeypatch):
     for day in range(10):
         world.serve(day)

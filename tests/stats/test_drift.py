@@ -9,6 +9,7 @@ import pytest
 from modelyard.stats import Profile, compare, compare_frames, worst
 
 SIZE = 5_000
+START = datetime(2024, 1, 1, tzinfo=UTC)
 
 
 def draw(rng, n):
@@ -173,6 +174,27 @@ def test_a_true_change_still_alarms_in_a_stream_with_weather(year):
     rows = rows.set_column(rows.column_names.index("temperature"), "temperature", hot)
     found = compare(reference, Profile.of(rows, reference), span=timedelta(days=7).total_seconds())
     assert [(r.column, r.verdict) for r in found if r.verdict != "ok"][:1] == [("temperature", "page")]
+
+
+def test_a_stream_that_moves_much_must_move_twice_as_much_before_it_pages():
+    rng = np.random.default_rng(11)
+    day = np.repeat(np.arange(140), 60)
+    level = np.repeat(rng.normal(0, 0.5, 20), 7 * 60)
+    moving = pa.table({"x": rng.normal(level, 1.0), "time": [START + timedelta(days=int(d)) for d in day]})
+    known, span = Profile.of(moving, time="time"), timedelta(days=7).total_seconds()
+    found = [
+        compare(known, Profile.of(pa.table({"x": rng.normal(m, 1.0, 420)}), known), span=span)[0] for m in (1.8, 4)
+    ]
+    assert [each.verdict for each in found] == ["warn", "page"]
+    usual = found[0].usual["shift"]
+    assert usual + 0.2 < found[0].effects["shift"] < 2 * usual < found[1].effects["shift"]
+
+
+def test_a_reference_whose_recent_windows_are_all_thin_is_read():
+    busy = [START + timedelta(minutes=each) for each in range(1_000)]
+    rare = [START + timedelta(hours=17 + each) for each in range(25)]
+    known = Profile.of(pa.table({"x": np.arange(1_025) % 7 + 0.5, "time": busy + rare}), time="time")
+    assert known.columns["x"].natural, "the busy hours tell what is usual"
 
 
 def test_values_that_lie_close_together_may_move_by_little():

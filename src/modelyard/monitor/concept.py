@@ -19,6 +19,7 @@ from modelyard.monitor.past import past
 from modelyard.monitor.seen import Seen, unknown
 from modelyard.records import Level, Observation, Release
 from modelyard.spec.types import Monitor, Spec
+from modelyard.stats import severity
 from modelyard.stats.changepoint import Change, locate
 from modelyard.stats.edetector import RUN_LENGTH, EDetector
 from modelyard.stats.performance import Performance
@@ -348,10 +349,17 @@ def _slices(store: Store, monitor: Monitor, release: Release, known: Performance
     ]
     if not bad:
         return Seen("slices", "ok", f"none of {len(rises)} slices lost more than the rest", detail)
-    times = bad[0].rise / monitor.slices.tolerance
-    level: Level = "page" if times >= GRAVE else "warn" if times >= GRAVE / 2 else "info"
+    level = max((grave(each, monitor, whole.labelled) for each in bad), key=severity)
     told = ", ".join(f"{each.column} = {each.value} ({each.rise:+.3f} on {each.rows} rows)" for each in bad[:5])
     return Seen("slices", level, f"the mean loss rose more than elsewhere in {told}", detail, varies=True)
+
+
+def grave(found: Slice, monitor: Monitor, labelled: int) -> Level:
+    """How bad that is: a page also needs that it alone raised the loss of all labelled rows by the tolerance."""
+    times, of_all = found.rise / monitor.slices.tolerance, found.rise * found.rows / labelled
+    if times >= GRAVE and of_all >= monitor.slices.tolerance:
+        return "page"
+    return "warn" if times >= GRAVE / 2 else "info"
 
 
 def _rise(known: Performance, whole: Sums) -> float:

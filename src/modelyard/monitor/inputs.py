@@ -146,7 +146,20 @@ def judge(
     sure = {
         result.column for result in judged if "unit" in result.kinds and _sure(result.column, known, window, newest)
     }
-    return [_seen(kind, release, window, judged, monitor.drift.page, leaning, sure, more or {}) for kind in kinds]
+    plain = _plain(judged, watched, newest, monitor.drift.page)
+    return [
+        _seen(kind, release, window, judged, monitor.drift.page, leaning, sure, plain, more or {}) for kind in kinds
+    ]
+
+
+def _plain(judged: Sequence[ColumnResult], known: Profile, newest: Profile, page: float) -> set[str]:
+    """The columns whose page needs no other window: an effect is far beyond what is usual, and the newest day alone has it. A
+    window in which one day was another world pages for as long as it holds that day."""
+    far = {each.column: _beyond(each, page, SHARE_PAGE, SEVERE, SEVERE) for each in judged if each.verdict == "page"}
+    if not any(far.values()):
+        return set()
+    today = compare(known, newest, span=DAY.total_seconds())
+    return {each.column for each in today if far.get(each.column, set()) & _beyond(each, page, SHARE_PAGE, 0.0, 0.0)}
 
 
 def _sure(column: str, known: Profile, window: Profile, newest: Profile) -> bool:
@@ -206,6 +219,7 @@ def _seen(
     page: float,
     leaning: Mapping[str, float] | None,
     sure: Collection[str],
+    plain: Collection[str],
     more: Mapping[str, Any],
 ) -> Seen:
     levels = {result.column: _level(kind, result, leaning) for result in results}
@@ -225,19 +239,19 @@ def _seen(
         severe = any(result.column in sure for result in alarming)
         varies = not severe
     else:
-        severe = any(_beyond(result, SEVERE * page, HALF, 2) for result in alarming)
-        varies = not any(_beyond(result, page, SHARE_PAGE, SEVERE) for result in alarming)
+        severe = any(_beyond(each, SEVERE * page, HALF, SEVERE, 2) for each in alarming)
+        varies = not any(result.column in plain for result in alarming)
     return Seen(kind, worst, _says(kind, alarming, moved, len(results)), detail, severe, varies)
 
 
-def _beyond(result: ColumnResult, psi: float, share: float, times: float) -> bool:
-    """Whether an effect is as large as that, and so many times (a PSI: four times) as large as is usual."""
+def _beyond(result: ColumnResult, psi: float, share: float, psis: float, shares: float) -> set[str]:
+    """The effects that are as large as that, and `psis` or `shares` times as large as is usual."""
+    found = set()
     for name, size in result.effects.items():
-        usual = result.usual.get(name, 0.0)
-        least = max(psi, SEVERE * usual) if name.endswith("shift") else max(share, times * usual)
-        if size >= least:
-            return True
-    return False
+        least, times = (psi, psis) if name.endswith("shift") else (share, shares)
+        if size >= max(least, times * result.usual.get(name, 0.0)):
+            found.add(name)
+    return found
 
 
 def _level(kind: str, result: ColumnResult, leaning: Mapping[str, float] | None) -> Verdict:

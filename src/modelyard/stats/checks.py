@@ -89,9 +89,8 @@ def _repeated(reference: Profile, current: Profile, limits: Limits) -> list[Find
         return []
     n, m = int(reference.sample.counts.sum()), int(current.sample.counts.sum())
     p_value = proportions((before * n, n), (after * m, m))
-    growth = max(after - before, 0.0)
-    level = _share_level(growth, max(usual.limit("repeated", limits.alpha) - before, 0.0))
-    return [Finding("duplicates", "repeated", growth, p_value, level, before, after)]
+    growth, limit = max(after - before, 0.0), max(usual.limit("repeated", limits.alpha) - before, 0.0)
+    return [Finding("duplicates", "repeated", growth, p_value, _share_level(growth, limit), before, after, limit)]
 
 
 def _replayed(reference: Profile, current: Profile, limits: Limits) -> list[Finding]:
@@ -249,14 +248,20 @@ def _excess(
 
 
 def _share_level(effect: float, usual: float) -> Level:
-    """2 points warn and 10 page; beyond natural variation, and a page as far beyond it as page is from warn."""
-    if effect >= max(SHARE_PAGE, usual + SHARE_PAGE - SHARE_WARN if usual > 0 else 0.0):
+    """2 points warn and 10 page; beyond natural variation, and a page far beyond it."""
+    if effect >= _paging(SHARE_WARN, SHARE_PAGE, usual):
         return "page"
     return "warn" if effect >= max(SHARE_WARN, usual) else "ok"
 
 
+def _paging(warn: float, page: float, usual: float) -> float:
+    """Where a page begins: as far beyond what is usual as page is from warn, and at twice the usual. A stream that moves much
+    from week to week sets its own records, but not by that much."""
+    return max(page, usual + max(page - warn, usual) if usual > 0 else 0.0)
+
+
 def _psi_level(effect: float, usual: float, limits: Limits) -> Level:
-    if effect >= max(limits.page, usual + limits.page - limits.warn if usual > 0 else 0.0):
+    if effect >= _paging(limits.warn, limits.page, usual):
         return "page"
     if effect >= max(limits.warn, usual):
         return "warn"

@@ -184,5 +184,6 @@ def _of_rows(findings: list[Finding]) -> list[ColumnResult]:
             "; ".join(rows_told(found) for found in alarms) + ".",
             {found.name: found.effect for found in alarms},
             {found.kind: found.level for found in alarms},
+            {found.name: found.usual for found in alarms},
         )
     ]

@@ -134,7 +134,7 @@ def of_windows(array: pa.Array, layout: Layout, tallies: Sequence[Tally], groups
         ahead = _with("outside", _record_shares(array, layout, tallies, later, groups), ahead)
     if isinstance(layout, CategoryLayout):
         ahead = _with("unseen", _new_shares(array, groups)[later].tolist(), ahead)
-    return Natural({name: found for name in ahead[-1] if (found := _spreads(name, around, ahead))})
+    return Natural({name: found for name in (ahead or around)[-1] if (found := _spreads(name, around, ahead))})
 
 
 def of_others(layout: Layout, reference: Tally, tallies: Sequence[Tally]) -> Natural:
