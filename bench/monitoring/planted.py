@@ -1,9 +1,10 @@
 """Is the right cause named, and when it began? Planted changes, played through the monitor itself at default declarations.
 
-`.venv/bin/python bench/monitoring/planted.py [--seeds N] [--first SEED] [--plants ...]`. Each plant is one change of one column (or of the world behind all
-columns) on a known day of a stream that has a busy day and a quiet weekend; what is scored is the first message about it: its
-kind, the first column named, the source that the column comes from, the day it began (within 2 days of the truth; a ramp
-within 7), how it changed, and after how many days it was told.
+`.venv/bin/python bench/monitoring/planted.py [--stream null|hotels] [--seeds N] [--first SEED] [--plants ...]`. Each plant is one change of one
+column (or of the world behind all columns) on a known day of a stream: the simulated one of `quiet_year.py`, with a busy day and
+a quiet weekend, or hotel bookings, whose weeks (in random order) differ much from one another. What is scored is the first
+message about it: its kind, the first column named, the source that the column comes from, the day it began (within 2 days of
+the truth; a ramp within 7), how it changed, and after how many days it was told, and paged.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -25,13 +26,9 @@ import pandas as pd
 sys.path.insert(0, str(Path(__file__).parent))
 import played as playing
 from played import DAY, START, Told
-from quiet_year import null, table
+from quiet_year import hotels, null, shuffled, table
 
 LEARNT, WATCHED, CHANGE = 120, 63, 28
-TABLES = {
-    "shop": ["normal_0", "normal_1", "count", "kind", "hour", "weekday"],
-    "sensors": ["normal_2", "normal_3", "skewed", "gaps", "coin", "customer"],
-}
 Change = Callable[[pd.DataFrame, np.ndarray, np.random.Generator], None]
 
 
@@ -124,6 +121,66 @@ PLANTS = [
 ]
 
 
+HOTEL_PLANTS = [
+    Plant("adr + 1 sd", "adr", ("drift",), ("sudden",), add("adr", 48.0)),
+    Plant("lead_time × 24", "lead_time", ("units", "drift"), ("sudden",), times("lead_time", 24.0)),
+    Plant("adr missing in 30%", "adr", ("missing",), ("sudden",), lost("adr", 0.3)),
+    Plant(
+        "market_segment: 15% are new", "market_segment", ("drift",), ("sudden",), other("market_segment", "App", 0.15)
+    ),
+    Plant(
+        "deposit_type: all the same", "deposit_type", ("drift",), ("sudden",), other("deposit_type", "Refundable", 1.0)
+    ),
+    Plant("25% of labels turned", "", ("concept",), ("sudden",), turned(0.25), late=3),
+]
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Where changes are planted: rows to learn from and to watch (by seed), the sources of their columns, and the plants."""
+
+    rows: Callable[[np.random.Generator, int], tuple[pd.DataFrame, pd.Timestamp]]
+    tables: dict[str, list[str]]
+    plants: list[Plant]
+
+
+def simulated(rng: np.random.Generator, seed: int) -> tuple[pd.DataFrame, pd.Timestamp]:
+    """The simulated null, and when watching begins."""
+    return null(rng, LEARNT + WATCHED), pd.Timestamp(START.replace(tzinfo=None)) + LEARNT * DAY
+
+
+def bookings(rng: np.random.Generator, seed: int) -> tuple[pd.DataFrame, pd.Timestamp]:
+    """Hotel bookings, their weeks in random order: half to learn from, nine to watch."""
+    case = shuffled("hotels", hotels(), seed)
+    before, after = (each.to_pandas() for each in (case.training, case.watched))
+    begin = after["time"].iloc[0].normalize()
+    rows = pd.concat([before, after[after["time"] < begin + WATCHED * DAY]], ignore_index=True)
+    return rows.assign(time=rows["time"].dt.tz_localize(None)), begin.tz_localize(None)
+
+
+STREAMS = {
+    "null": Stream(
+        simulated,
+        {
+            "shop": ["normal_0", "normal_1", "count", "kind", "hour", "weekday"],
+            "sensors": ["normal_2", "normal_3", "skewed", "gaps", "coin", "customer"],
+        },
+        PLANTS,
+    ),
+    "hotels": Stream(
+        bookings,
+        {
+            "stays": ["hotel", "lead_time", "stays_in_weekend_nights", "stays_in_week_nights", "adr", "meal"],
+            "guests": [
+                "adults", "children", "market_segment", "distribution_channel", "is_repeated_guest", "previous_cancellations",
+                "deposit_type", "customer_type", "total_of_special_requests",
+            ],
+        },
+        HOTEL_PLANTS,
+    ),
+}  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Scored:
     """What was right of one plant: None where nothing is asked."""
@@ -131,6 +188,7 @@ class Scored:
     told: Told | None
     early: int
     days: float | None = None
+    paged: float | None = None
     kind: bool = False
     column: bool | None = None
     source: bool | None = None
@@ -138,75 +196,65 @@ class Scored:
     how: str = ""
 
 
-def score(plant: Plant, seed: int) -> Scored:
+def score(stream: Stream, plant: Plant, seed: int) -> Scored:
     """Play one plant."""
     rng = np.random.default_rng(seed)
-    rows = null(rng, LEARNT + WATCHED)
-    begin = pd.Timestamp(START.replace(tzinfo=None)) + LEARNT * DAY
+    rows, begin = stream.rows(rng, seed)
     day = ((rows["time"] - begin) / DAY - CHANGE).to_numpy()
     plant.change(rows, day, rng)
-    rows["gaps"] = rows["gaps"].astype(float)
+    if "gaps" in rows:
+        rows["gaps"] = rows["gaps"].astype(float)
     before = (rows["time"] < begin).to_numpy()
-    found = playing.play(table(rows[before]), table(rows[~before]), tables=TABLES)
+    found = playing.play(table(rows[before]), table(rows[~before]), tables=stream.tables)
     change = begin.tz_localize("UTC").to_pydatetime() + CHANGE * DAY
     # What recurs was told the first time, too: the second time counts.
     late = [each for each in found.told if each.at > change]
     early = len([each for each in found.told if each.at <= change - 22 * DAY])
-    mine = next((each for each in late if set(each.kind.replace("+", " ").split()) & set(plant.kinds)), None)
-    if mine is None:
+    about = [each for each in late if set(each.kind.replace("+", " ").split()) & set(plant.kinds)]
+    if not about:
         return Scored(None, early)
-    first = mine.changed[0] if mine.changed else {}
-    began = first.get("began") or mine.detail.get("began")
+    mine, first = about[0], (about[0].changed or ({},))[0]
     onset = None
-    if began:
+    if began := first.get("began") or mine.detail.get("began"):
         moment = datetime.fromisoformat(began)
         onset = abs((moment if moment.tzinfo else moment.replace(tzinfo=change.tzinfo)) - change) / DAY
+    paged = next(((each.at - change) / DAY for each in about if each.level == "page"), None)
+    told = Scored(mine, early, (mine.at - change) / DAY, paged, mine.kind.startswith(plant.kinds), onset=onset)
     if not plant.column:
-        return Scored(
-            mine,
-            early,
-            (mine.at - change) / DAY,
-            mine.kind.startswith("concept"),
-            None,
-            None,
-            onset,
-            mine.detail.get("change", ""),
-        )
-    source = next(name for name, columns in TABLES.items() if plant.column in columns)
-    return Scored(
-        mine,
-        early,
-        (mine.at - change) / DAY,
-        mine.kind.startswith(plant.kinds),
-        first.get("column") == plant.column,
-        str(first.get("source", "")).startswith(source),
-        onset,
-        first.get("change") or "",
+        return replace(told, how=mine.detail.get("change", ""))
+    source = next(name for name, columns in stream.tables.items() if plant.column in columns)
+    return replace(
+        told,
+        column=first.get("column") == plant.column,
+        source=str(first.get("source", "")).startswith(source),
+        how=first.get("change") or "",
     )
 
 
 def main() -> None:
     """Play all plants, and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--stream", choices=list(STREAMS), default="null")
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--first", type=int, default=1000, help="the first seed; each plant begins ten further on")
     parser.add_argument("--plants", type=int, nargs="*", help="numbers of plants, from 0 on (all)")
     parser.add_argument("--out", type=Path)
     said = parser.parse_args()
     lines = [
-        "| planted | told after days | kind first | column first | source | onset off by days | said to be |",
-        "|---|---|---|---|---|---|---|",
+        "| planted | told after days | paged after days | kind first | column first | source | onset off by days | said to be |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     right = asked = 0
-    for place, plant in enumerate(PLANTS):
+    stream = STREAMS[said.stream]
+    for place, plant in enumerate(stream.plants):
         if said.plants and place not in said.plants:
             continue
         begun = time.process_time()
-        runs = [score(plant, said.first + 10 * place + seed) for seed in range(said.seeds)]
+        runs = [score(stream, plant, said.first + 10 * place + seed) for seed in range(said.seeds)]
         shown = []
-        for name in ("days", "kind", "column", "source", "onset", "how"):
+        for name in ("days", "paged", "kind", "column", "source", "onset", "how"):
             values = [getattr(each, name) for each in runs]
-            if name == "days":
+            if name in ("days", "paged"):
                 shown.append(", ".join("never" if each is None else f"{each:.0f}" for each in values))
             elif name == "onset":
                 shown.append(", ".join("unsaid" if each is None else f"{each:.1f}" for each in values))

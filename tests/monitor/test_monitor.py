@@ -50,6 +50,15 @@ def test_a_healthy_deployment_is_ok(world, declared):
     assert seen["drift"].detail["rows"] == 7 * 150
 
 
+def test_a_year_in_which_nothing_changes_passes_without_a_page(world, declared):
+    for day in range(365):
+        world.serve(day, 60 if day % 7 in (5, 6) else 150)
+        look(world, declared(), day + 1)
+    told = world.store.read(Audit, action="monitor.alarmed")
+    assert [entry.detail["why"] for entry in told if entry.detail["level"] == "page"] == []
+    assert len(told) <= 4, "and hardly a warning"
+
+
 def test_shifted_inputs_are_drift_and_say_so(world, declared):
     for day in range(10):
         world.serve(day, shift=0.0 if day < 3 else 3.0)
