@@ -6,7 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -14,6 +14,7 @@ from modelyard.records import Observation
 from modelyard.store import Store
 
 T = TypeVar("T")
+_NEVER = datetime.min.replace(tzinfo=UTC)
 MOST = 64
 """More kinds are never seen in one look."""
 
@@ -28,10 +29,10 @@ class _Kept:
 
 @dataclass
 class _Feed:
-    """What a process keeps of one monitor's looks: what was made of them, by kind and maker, up to record `last`. `late`
-    are the last looks at all kinds, by maker: end, kind, and what was made."""
+    """What a process keeps of one monitor's looks: what was made of them, by kind and maker, up to the look that ended
+    `last`. `late` are the last looks at all kinds, by maker: end, kind, and what was made."""
 
-    last: int
+    last: datetime
     kept: dict[tuple[str, Any], _Kept] = field(default_factory=dict)
     late: dict[Any, deque[tuple[datetime, str, Any]]] = field(default_factory=dict)
 
@@ -45,15 +46,15 @@ def past(
 ) -> list[tuple[datetime, T]]:
     """The ends of the windows of a kind that ended at `since` or later, oldest first, and what `of` makes of each look.
 
-    The process keeps that (it should be small) as long as the store: observations never change, and come in the order
-    of their ids. `of` is a function or method that is there once: it is known by its identity.
+    The process keeps that (it should be small) as long as the store: observations never change, and each look of a
+    monitor ends after the one before. `of` is a function or method that is there once: it is known by its identity.
     """
     with _READING:
         feed = _read_on(store, monitor)
         kept = feed.kept.get((kind, of))
         if kept is None or since < kept.since:
             kept = feed.kept[kind, of] = _Kept(since)
-            found = store.read(Observation, monitor=monitor, kind=kind, id__le=feed.last, end__ge=since)
+            found = store.read(Observation, monitor=monitor, kind=kind, end__ge=since, end__le=feed.last)
             kept.seen.extend((each.end, of(each)) for each in found)
         kept.since = since
         while kept.seen and kept.seen[0][0] < since:
@@ -71,7 +72,7 @@ def lately(store: Store, monitor: str, looks: int, of: Callable[[Observation], T
             found = store.read(
                 Observation,
                 monitor=monitor,
-                id__le=feed.last,
+                end__le=feed.last,
                 order=("end", "id"),
                 descending=True,
                 limit=looks * MOST,
@@ -87,13 +88,12 @@ def _read_on(store: Store, monitor: str) -> _Feed:
     """What is kept of a monitor's looks, with those that came since it was asked for."""
     mine = _FEEDS.setdefault(store, {})
     if monitor not in mine:
-        newest = store.read(Observation, monitor=monitor, descending=True, limit=1)
-        mine[monitor] = _Feed(newest[0].id or 0 if newest else 0)
+        newest = store.read(Observation, monitor=monitor, order="end", descending=True, limit=1)
+        mine[monitor] = _Feed(newest[0].end if newest else _NEVER)
         return mine[monitor]
     feed = mine[monitor]
-    for each in store.read(Observation, monitor=monitor, id__gt=feed.last):
-        assert each.id is not None, "it was recorded"
-        feed.last = each.id
+    for each in store.read(Observation, monitor=monitor, end__gt=feed.last):
+        feed.last = each.end
         for (kind, of), kept in feed.kept.items():
             if kind == each.kind and each.end >= kept.since:
                 kept.seen.append((each.end, of(each)))

@@ -35,9 +35,8 @@ class Database:
         self.engine = _sqlite(home) if home.database else _postgresql(home)
         # A store that is dropped without `close` gives its connections back all the same.
         weakref.finalize(self, self.engine.dispose)
-        # Reads need no transaction of their own: each statement sees one state. SQLite begins none unless we say so.
+        # Reads need no transaction of their own: each statement sees one state.
         self._readers = self.engine if home.database else self.engine.execution_options(isolation_level="AUTOCOMMIT")
-        self._writers = self.engine.execution_options(yard_writes=True)
 
     @property
     def dialect(self) -> str:
@@ -53,8 +52,11 @@ class Database:
     @contextmanager
     def writing(self, lock: str | None = None) -> Iterator[sa.Connection]:
         """A writing transaction, committed at the end; on PostgreSQL alone among those with the same `lock`."""
-        with self._explained(), self._writers.begin() as connection:
-            if lock is not None and self.dialect == "postgresql":
+        with self._explained(), self.engine.begin() as connection:
+            if self.dialect == "sqlite":
+                # By us: Python's driver would begin it too late for check-then-write.
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            elif lock is not None:
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_lock_number(lock))))
             yield connection
 
@@ -115,7 +117,7 @@ def _constraint(error: sa.exc.IntegrityError) -> str:
 
 
 def _sqlite(home: Home) -> sa.Engine:
-    """SQLite, with transactions begun by us: Python's driver would begin them too late for check-then-write."""
+    """SQLite, where no transaction begins unless we say so."""
     engine = sa.create_engine(
         home.url,
         hide_parameters=True,
@@ -132,11 +134,6 @@ def _sqlite(home: Home) -> sa.Engine:
         # With NORMAL a power cut loses acknowledged commits.
         cursor.execute("PRAGMA synchronous=FULL")
         cursor.close()
-
-    @sa.event.listens_for(engine, "begin")
-    def begin(connection: sa.Connection) -> None:
-        if connection.get_execution_options().get("yard_writes"):
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
 

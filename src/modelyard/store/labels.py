@@ -86,8 +86,7 @@ def _any_by_key(store: Store, deployment: str) -> bool:
         return connection.execute(_BY_KEY, {**query.within(store.scope), "of": deployment}).first() is not None
 
 
-# Asked for so that the database goes by ids and by no other index.
-_UNINDEXED = (_label.project + "" == sa.bindparam("in_project"), _label.env + "" == sa.bindparam("in_env"))
+_BY_ID = query.scoped(Label, by_id=True)
 _BY_KEY = (
     sa.select(_label.id)
     .where(
@@ -97,13 +96,13 @@ _BY_KEY = (
     )
     .limit(1)
 )
-_NEWEST = sa.select(_label.id).where(*_UNINDEXED).order_by(_label.id.desc()).limit(1)
+_NEWEST = sa.select(_label.id).where(*_BY_ID).order_by(_label.id.desc()).limit(1)
 
 
 @lru_cache
 def _since(dialect: str) -> sa.Select[Any]:
     of, after = _label.deployment + "" == sa.bindparam("of"), _label.id > sa.bindparam("after")
-    return _wanted(dialect).where(*_UNINDEXED, of, after)
+    return _wanted(dialect).where(*_BY_ID, of, after)
 
 
 def _wanted(dialect: str) -> sa.Select[Any]:

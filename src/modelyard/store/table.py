@@ -28,13 +28,14 @@ from modelyard.store.arrow import Rows
 _Mode = Literal["append", "overwrite"]
 Within = tuple[str, datetime, datetime]
 """A column of times, and the span [start, end) that its values are wanted of."""
+_CHECKPOINT = 10
 _CONFIGURATION: dict[str, str | None] = {
     # By default the log is cut after 30 days, and with it the way back to older versions.
     "delta.enableExpiredLogCleanup": "false",
     "delta.logRetentionDuration": "interval 36500 days",
     "delta.deletedFileRetentionDuration": "interval 36500 days",
     # Opening a table reads what was committed since the last checkpoint; by default that are up to 100 commits.
-    "delta.checkpointInterval": "10",
+    "delta.checkpointInterval": str(_CHECKPOINT),
 }
 
 
@@ -46,7 +47,7 @@ class Table:
             raise InputError("a table's name is letters, digits and _ - . = + in parts divided by /.", where=repr(name))
         self.name = name
         self.directory = root / name
-        self._latest: tuple[tuple[int, int], DeltaTable] | None = None
+        self._latest: _Open | None = None
         self._opening = threading.Lock()
         self._spans: dict[str, _Spans] = {}
 
@@ -210,7 +211,11 @@ class Table:
         return self.directory / "_delta_log" / f"{version:020d}{kind}"
 
     def _open(self, version: int | None = None) -> DeltaTable:
-        """A version; the latest one is kept open, and read on where others have written since."""
+        """A version; the latest one is kept open, and read on where others have written since.
+
+        A handle never forgets a commit that it has read on: after 200, an append took twice as long as after none. So it
+        is opened anew as often as there is a new checkpoint to open it from.
+        """
         try:
             first = self._commit_file(0).stat()
         except FileNotFoundError:
@@ -220,13 +225,16 @@ class Table:
             if version is not None:
                 return DeltaTable(str(self.directory), version=version)
             with self._opening:
-                if self._latest is None or self._latest[0] != identity:
-                    self._latest, self._spans = (identity, DeltaTable(str(self.directory))), {}
-                table = self._latest[1]
+                kept = self._latest
+                if kept is None or kept.identity != identity:
+                    kept, self._spans = None, {}
+                if kept is None or kept.table.version() - kept.version >= _CHECKPOINT:
+                    table = DeltaTable(str(self.directory))
+                    kept = self._latest = _Open(identity, table.version(), table)
                 # Versions follow each other without a gap, and the log is never cut.
-                if self._commit_file(table.version() + 1).exists():
-                    table.update_incremental()
-                return table
+                if self._commit_file(kept.table.version() + 1).exists():
+                    kept.table.update_incremental()
+                return kept.table
         except TableNotFoundError:
             raise NotFound(f"there is no table {self.name}.", where=str(self.directory)) from None
         except DeltaError as error:
@@ -275,6 +283,15 @@ class Span:
         """Whether there may be rows of [start, end) in it."""
         late = self.low is not None and end is not None and self.low >= end
         return not late and (self.high is None or self.high >= start)
+
+
+@dataclass(frozen=True)
+class _Open:
+    """A handle of the table whose first commit is the file `identity`, opened at `version`."""
+
+    identity: tuple[int, int]
+    version: int
+    table: DeltaTable
 
 
 @dataclass(frozen=True)

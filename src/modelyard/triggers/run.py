@@ -114,17 +114,26 @@ def _observations(store: Store, spec: Spec, trigger: Trigger, now: datetime) -> 
     """
     found = []
     for name, kinds in sorted(_asked(spec, trigger).items()):
-        deployment = spec.monitors[name].deployment if name in spec.monitors else ""
-        champion, since = _serving(store, deployment)
+        monitor = spec.monitors.get(name)
+        champion, since = _serving(store, monitor.deployment if monitor else "")
+        overlapping = max(round(monitor.window / monitor.every), 1) if monitor else 1
         for kind, most in kinds.items():
-            found += _newest(store, name, kind, most, champion, since, now)
+            found += _newest(store, name, kind, most, overlapping, champion, since, now)
     return found
 
 
 def _newest(
-    store: Store, monitor: str, kind: str, most: int, champion: str | None, since: datetime, now: datetime
+    store: Store,
+    monitor: str,
+    kind: str,
+    most: int,
+    overlapping: int,
+    champion: str | None,
+    since: datetime,
+    now: datetime,
 ) -> list[Observation]:
-    limit = most
+    """Looks that hold the newest `most` windows apart, as far as there are so many; about `overlapping` looks share rows."""
+    limit = (most - 1) * overlapping + 1
     while True:
         seen = store.read(
             Observation,
@@ -174,7 +183,8 @@ def _serving(store: Store, deployment: str) -> tuple[str | None, datetime]:
     arms = record.routes.get("arms", ()) if record is not None else ()
     champion = next((arm["release"] for arm in arms if arm["arm"] == "champion"), None)
     subject = f"deployment.{deployment}"
-    moves = store.read(Audit, action=_SERVING, subject=subject, order="sequence", descending=True)
+    # By ids, which come in the order of sequences: asked for by those, SQLite would go through the whole trail.
+    moves = store.read(Audit, action=_SERVING, subject=subject, descending=True)
     for move in moves:
         if move.detail.get("swapped"):
             return champion, move.at
