@@ -56,6 +56,7 @@ def test_mail_reaches_all_under_one_message_id(mails: Any) -> None:
     assert first["Message-ID"] == second["Message-ID"] == "<k1@modelyard>"
     assert first["To"] == "a@example.org, b@example.org" and "drift" in first["Subject"]
     assert "yard alert ack 7" in first.get_payload()
+    assert first["Date"], "RFC 5322 asks for it, and filters of spam do"
 
 
 def test_a_refused_receiver_is_no_delivery(mails: Any) -> None:

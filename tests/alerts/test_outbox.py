@@ -256,6 +256,60 @@ def test_who_does_not_take_it_over_is_passed_by(store: Store, web: Any) -> None:
     ]
 
 
+def test_a_channel_that_cannot_be_reached_is_passed_by_too(store: Store, web: Any) -> None:
+    """What escalation is for: each attempt that fails moves the next one, and must not move who is told instead."""
+    web.status = 500
+    world = World(store, spec_of(web.url, ops={"escalate": {"after": "30m", "to": "boss"}}, boss={"priority": "P1"}))
+    world.look("page")
+    for _ in range(7):
+        world.turn(after=timedelta(minutes=5))
+    assert [(each.channel, each.event, each.state) for each in store.read(Message)] == [
+        ("ops", "opened", "waiting"),
+        ("boss", "escalated", "waiting"),
+    ]
+
+
+def test_what_grew_worse_after_somebody_took_it_over_has_its_own_time_to_be_answered(store: Store, web: Any) -> None:
+    ops = {"level": "warn", "escalate": {"after": "30m", "to": "boss"}}
+    world = World(store, spec_of(web.url, ops=ops, boss={"priority": "P1"}))
+    world.look("warn")
+    world.turn()
+    triggers.acknowledge(store, store.read(Alert)[0].id or 0, actor="ann")
+    world.turn(after=5 * HOUR)
+    world.look("page")
+    world.turn()
+    world.turn(after=timedelta(minutes=20))
+    assert web.events == ["opened", "worsened"] and store.read(Alert)[0].state == "open"
+    world.turn(after=timedelta(minutes=20))
+    assert web.events == ["opened", "worsened", "escalated"]
+
+
+def test_to_whom_it_was_escalated_is_told_that_it_is_worse(store: Store, web: Any) -> None:
+    ops = {"level": "warn", "escalate": {"after": "30m", "to": "boss"}}
+    world = World(store, spec_of(web.url, ops=ops, boss={"priority": "P1"}))
+    world.look("warn")
+    world.turn()
+    world.turn(after=HOUR)
+    world.look("page")
+    world.turn()
+    told = [(each.channel, each.event) for each in store.read(Message)]
+    assert told == [("ops", "opened"), ("boss", "escalated"), ("ops", "worsened"), ("boss", "worsened")]
+
+
+def test_what_failed_before_quiet_hours_is_not_tried_again_within_them(store: Store, web: Any) -> None:
+    world = World(store, spec_of(web.url, ops=NIGHT))
+    web.status = 500
+    world.turn(after=9 * HOUR + timedelta(minutes=59))
+    world.look("page")
+    world.turn()
+    web.status = 200
+    for _ in range(17):
+        world.turn(after=timedelta(minutes=30))
+    assert web.events == ["opened"], "at 21:59"
+    world.turn(after=timedelta(minutes=35))
+    assert web.events == ["opened", "opened"] and len(set(web.keys)) == 1, "at 07:04"
+
+
 def test_who_takes_it_over_ends_the_escalation(store: Store, web: Any) -> None:
     world = World(store, spec_of(web.url, ops={"escalate": {"after": "30m", "to": "boss"}}, boss={"priority": "P1"}))
     world.look("page")

@@ -7,10 +7,12 @@ import socket
 import ssl
 from collections.abc import Mapping
 from email.message import EmailMessage
+from email.utils import format_datetime
 from typing import Any
 
 from modelyard.channels.addresses import checked
 from modelyard.channels.words import text, title
+from modelyard.clock import RealClock
 from modelyard.errors import Unavailable
 
 PATIENCE = 10.0
@@ -66,6 +68,7 @@ def compose(message: Mapping[str, Any], settings: Mapping[str, Any], key: str) -
     mail["Subject"] = " ".join(title(message).split())[:200]
     mail["From"] = settings["from"]
     mail["To"] = ", ".join(settings["to"])
+    mail["Date"] = format_datetime(RealClock().now())
     mail["Message-ID"] = f"<{key}@modelyard>"
     mail["Auto-Submitted"] = "auto-generated"
     mail.set_content(text(message))

@@ -24,7 +24,7 @@ DEADLINE = 20.0
 def tell(yard: Yard, held: Held) -> None:
     """Send what is due. A channel that fails is left alone until the next turn; in a simulation nothing is sent."""
     broken: set[str] = set()
-    for message in triggers.due(yard.store, yard.now):
+    for message in triggers.due(yard.store, yard.project.spec, yard.now):
         if message.channel not in broken and not _send(yard, held, message):
             broken.add(message.channel)
 

@@ -153,8 +153,9 @@ def post(tx: Transaction, channel: str, key: str, body: dict[str, Any], now: dat
 
 
 def _tell(tx: Transaction, spec: Spec, alert: Alert, event: Literal["opened", "worsened"], now: datetime) -> int:
+    """Tell who asks for it, and who was told of it before, as those are to whom it was escalated."""
     told = {each.channel for each in tx.read(Message, alert=alert.key)}
-    names = [name for name, channel in spec.alerts.items() if wants(channel, alert)]
+    names = [name for name, channel in spec.alerts.items() if name in told or wants(channel, alert)]
     for name in names:
         _write(tx, spec, alert, name, event if name in told else "opened", now)
     return len(names)
@@ -179,7 +180,11 @@ def _tell_over(tx: Transaction, spec: Spec, alert: Alert, now: datetime) -> int:
 def _escalations(
     store: Store | Transaction, spec: Spec, alerts: Sequence[Alert], now: datetime
 ) -> list[tuple[Alert, str]]:
-    """Open alerts, and the channels that must be told next of them."""
+    """Open alerts, and the channels that must be told next of them.
+
+    It counts from when a channel was told, or was to be told first: one that cannot be reached is no reason to wait. Who
+    took an alert over answered for what it was then; when it has become worse, it counts from when that was told.
+    """
     if not any(channel.escalate for channel in spec.alerts.values()):
         return []
     wanted = []
@@ -192,7 +197,10 @@ def _escalations(
             channel = spec.alerts.get(each.channel)
             if channel is None or channel.escalate is None or each.event == "resolved" or each.state == "dropped":
                 continue
-            since = each.done_at if each.state == "sent" and each.done_at else each.due
+            if alert.by and each.body["level"] != alert.level:
+                continue
+            first = not_before(channel.quiet, alert.priority, each.at)
+            since = each.done_at if each.state == "sent" and each.done_at else first
             if now >= since + channel.escalate.after and channel.escalate.to not in escalated:
                 escalated.add(channel.escalate.to)
                 wanted.append((alert, channel.escalate.to))
@@ -282,15 +290,18 @@ def _standing(tx: Transaction, number: int) -> Alert:
 # ---- sending ---------------------------------------------------------------------------------------------------------
 
 
-def due(store: Store, now: datetime) -> list[Message]:
-    """What is to be sent now, in order; nothing overtakes an earlier message about the same alert to the same channel."""
+def due(store: Store, spec: Spec, now: datetime) -> list[Message]:
+    """What is to be sent now, in order; nothing overtakes an earlier message about the same alert to the same channel, and
+    nothing is tried again in quiet hours either."""
     found, held = [], set()
     for each in store.read(Message, state="waiting", order="id"):
         about = (each.channel, each.alert or each.key)
         if about in held:
             continue
         held.add(about)
-        if each.due <= now:
+        channel = spec.alerts.get(each.channel)
+        quiet = channel.quiet if channel is not None else None
+        if max(each.due, not_before(quiet, each.body.get("priority", ""), now)) <= now:
             found.append(each)
     return found
 
