@@ -126,7 +126,7 @@ def _home_alone(context: Context) -> Store:
 
 def monitor_run(context: Context) -> Json:
     """Let every monitor look now, whether due or not, and say what it saw."""
-    project, store = context.known()
+    project, store = context.known(variables=True)
     with store.lease(applying.LEASE, wait=applying.PATIENCE, tell=context.progress) as held:
         look(context.yard(project, store), held)
     return monitor_show(context)

@@ -44,17 +44,18 @@ class Context:
         place = home or os.environ.get("YARD_HOME") or str(folder / ".yard")
         return cls(folder, place, env, os.environ.get("YARD_ACTOR") or _user(), progress=progress)
 
-    def project(self) -> Project:
-        """The declaration in the project's folder (SpecError with every mistake)."""
-        return load(self.directory)
+    def project(self, *, variables: bool = True) -> Project:
+        """The declaration in the project's folder (SpecError with every mistake; variables that are not set among them)."""
+        return load(self.directory, variables=variables)
 
     def store(self, project: Project, *, create: bool = False) -> Store:
         """The project's memory; NotFound when there is none and `create` is not asked."""
         return open_store(self.home, project=project.spec.project, env=self.env, clock=self.clock, create=create)
 
-    def known(self) -> tuple[Project, Store]:
-        """The project and its existing memory."""
-        project = self.project()
+    def known(self, *, variables: bool = False) -> tuple[Project, Store]:
+        """The project and its existing memory. Who only looks, or decides, need not have the secrets of channels at hand:
+        `variables` asks for them."""
+        project = self.project(variables=variables)
         try:
             return project, self.store(project)
         except NotFound as error:

@@ -22,7 +22,7 @@ DAY = timedelta(days=1)
 
 def status(context: Context) -> Json:
     """Say what serves, what is pending and what is wrong. Creates nothing."""
-    project = context.project()
+    project = context.project(variables=False)
     store = existing(context, project)
     spec = project.spec
     if store is None or latest_declaration(store) is None:

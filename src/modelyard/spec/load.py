@@ -40,33 +40,37 @@ class Project:
         return self.lock or environment(self.directory, self.spec.packages)
 
 
-def load(project_dir: Path | str, env_vars: Mapping[str, str] | None = None, *, data: Path | None = None) -> Project:
+def load(
+    project_dir: Path | str,
+    env_vars: Mapping[str, str] | None = None,
+    *,
+    data: Path | None = None,
+    variables: bool = True,
+) -> Project:
     """Read and check the declaration in a folder. SpecError holds every mistake; nothing of the project is run.
 
-    `env_vars` (default: the process's) is asked only whether a variable is set. `data` is where relative URIs start
-    when that is not the folder itself.
+    `env_vars` (default: the process's) is asked only whether a variable is set; nothing is, without `variables`. `data` is
+    where relative URIs start when that is not the folder itself.
     """
     directory = Path(project_dir)
     text, parsed, problems = _read(directory)
-    return Project(directory, _checked(parsed, problems, directory, env_vars), text, data or directory)
+    env = (os.environ if env_vars is None else env_vars) if variables else None
+    return Project(directory, _checked(parsed, problems, directory, env), text, data or directory)
 
 
 def read(text: str, project_dir: Path | str) -> Spec:
     """The declaration that a text would be in a folder's place of `yard.yaml`; as `load`."""
     parsed, problems = document.parse(text.encode(), FILE)
-    return _checked(parsed, problems, Path(project_dir), None)
+    return _checked(parsed, problems, Path(project_dir), os.environ)
 
 
-def _checked(
-    parsed: Document | None, problems: list[Problem], directory: Path, env_vars: Mapping[str, str] | None
-) -> Spec:
+def _checked(parsed: Document | None, problems: list[Problem], directory: Path, env: Mapping[str, str] | None) -> Spec:
     """The declaration of a parsed file; SpecError with every mistake, beside the `problems` of its syntax."""
     if parsed is None:
         raise SpecError(problems)
     spec, found, broken = _validate(parsed)
     problems = [*problems, *found]
     if spec is not None:
-        env = os.environ if env_vars is None else env_vars
         look = Look(parsed, spec, directory, env, frozenset(broken))
         for rule in RULES:
             rule(look)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from modelyard.errors import Problem
+from modelyard.spec import variables
 from modelyard.spec.document import Document
 from modelyard.spec.document import Path as Place
 from modelyard.spec.types import Spec
@@ -15,12 +16,15 @@ from modelyard.spec.wording import nearest
 
 @dataclass
 class Look:
-    """A declaration under examination. Mistakes at or below a place that is wrong already are not told again."""
+    """A declaration under examination. Mistakes at or below a place that is wrong already are not told again.
+
+    `env` is None where variables are not asked for: nothing is read by them, or sent, now.
+    """
 
     document: Document
     spec: Spec
     directory: Path
-    env: Mapping[str, str]
+    env: Mapping[str, str] | None
     broken: frozenset[Place]
     problems: list[Problem] = field(default_factory=list)
 
@@ -29,6 +33,13 @@ class Look:
         if any(path[: len(place)] == place for place in self.broken):
             return
         self.problems.append(self.document.problem(path, message, hint, key=key))
+
+    def unset(self, path: Place, text: str) -> bool:
+        """Whether a text reads variables that are not set, or not asked for; the former are mistakes."""
+        missing = [name for name in variables.names(text) if self.env is None or name not in self.env]
+        for name in missing if self.env is not None else ():
+            self.wrong(path, f"the environment variable {name} is not set.", f"Set it: export {name}=...")
+        return bool(missing)
 
     def names(self, *sections: str) -> list[str]:
         """Every declared name of some sections, also of entities that are wrong otherwise."""

@@ -46,7 +46,7 @@ def alerts(look: Look) -> None:
 
 def url(look: Look, path: Path, text: str, *, private: bool) -> None:
     """A URL is of the web; one that names a private address is allowed to."""
-    if _unset(look, path, text) or env.names(text):
+    if look.unset(path, text) or env.names(text):
         return  # what a variable holds is looked at when it is used: it is no part of the declaration
     try:
         parts = urlsplit(text)
@@ -69,13 +69,6 @@ def _private(host: str) -> bool:
         return False
 
 
-def _unset(look: Look, path: Path, text: str) -> bool:
-    unset = [name for name in env.names(text) if name not in look.env]
-    for name in unset:
-        look.wrong(path, f"the environment variable {name} is not set.", f"Set it: export {name}=...")
-    return bool(unset)
-
-
 def _email(look: Look, path: Path, item: Email) -> None:
     for index, address in enumerate(item.to):
         if not _ADDRESS.fullmatch(address):
@@ -87,7 +80,7 @@ def _email(look: Look, path: Path, item: Email) -> None:
     if (item.user is None) != (item.password is None):
         look.wrong(path, "`user` and `password` go together.")
     for key in ("host", "user"):
-        _unset(look, (*path, key), getattr(item, key) or "")
+        look.unset((*path, key), getattr(item, key) or "")
     if item.password is not None:
         secret(look, (*path, "password"), item.password)
         if item.security == "none":
@@ -99,7 +92,7 @@ def secret(look: Look, path: Path, text: str) -> None:
     if not re.fullmatch(r"\$\{\w+\}", text):
         look.wrong(path, "a secret is read from the environment.", 'Write "${NAME}" and set the variable NAME.')
     else:
-        _unset(look, path, text)
+        look.unset(path, text)
 
 
 def headers(look: Look, path: Path, declared: Mapping[str, str]) -> None:
@@ -107,7 +100,7 @@ def headers(look: Look, path: Path, declared: Mapping[str, str]) -> None:
     for name, value in declared.items():
         if not _HEADER.fullmatch(name) or name.lower() in _OURS:
             look.wrong((*path, "headers", name), f"`{name}` is no header that may be set here.", key=True)
-        _unset(look, (*path, "headers", name), value)
+        look.unset((*path, "headers", name), value)
 
 
 def _asked(look: Look, path: Path, item: Channel) -> None:

@@ -27,12 +27,10 @@ def sources(look: Look) -> None:
 
 
 def _uri(look: Look, path: Path, uri: str) -> None:
-    unset = [name for name in env.names(uri) if name not in look.env]
-    for name in unset:
-        look.wrong(path, f"the environment variable {name} is not set.", f"Set it: export {name}=...")
+    unset = look.unset(path, uri)
     if "://" in uri:
         look.wrong(path, "known, but not built yet: sources that are not local files.", f"Expected {_formats()}.")
-    elif not unset and not env.expand(uri, look.env).lower().endswith(SUFFIXES):
+    elif not unset and not env.expand(uri, look.env or {}).lower().endswith(SUFFIXES):
         look.wrong(path, f"expected {_formats()}.")
 
 
