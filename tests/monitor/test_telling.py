@@ -154,7 +154,8 @@ def test_an_alarm_says_since_when_in_which_rows_from_which_table_and_what_will_b
     assert shown["alarms"][0]["kind"] == "drift"
     assert "What helps" in shown["alarms"][0]["message"]
     assert [each["column"] for each in shown["pictures"]] == ["distance"]
-    assert len(shown["series"]["PSI of distance"]) == 9
+    (psi,) = [each for each in shown["series"] if each["name"] == "PSI of distance"]
+    assert psi["kind"] == "drift" and len(psi["points"]) == 9
     assert "sums" not in str(shown)
     page = render({"monitors": [shown]}, title="shop")
     assert "drift alarms since 2024-03-" in page

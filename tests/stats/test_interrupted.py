@@ -107,3 +107,16 @@ def test_seasons_are_days_of_the_week_and_hours_of_the_day() -> None:
     days, hours = periods.seasons(numbers, HOUR)
     assert [periods.begin(int(n), HOUR).hour * 60 for n in numbers] == hours.tolist()
     assert periods.seasons(numbers, timedelta(weeks=1)) == []
+
+
+def test_a_forecast_is_not_blurred_by_a_fall_that_began_within_the_window() -> None:
+    """The larger the fall of the last three of seven days, the surer it is; as one step it would look like noise."""
+    rng = np.random.default_rng(4)
+    days = np.arange(70)
+    calm = 100 + 3 * (days % 7 == 0) + rng.normal(0, 1, 70)
+    widths = []
+    for fall in (2.0, 60.0):
+        found = interrupted.step(days, calm - fall * (days >= 67), 63, seasons=[days % 7], forecast=True)
+        assert found is not None and abs(found.estimate + fall * 3 / 7) < 1
+        widths.append(found.high - found.low)
+    assert abs(widths[0] - widths[1]) < 1e-6

@@ -12,10 +12,12 @@ from typing import Any
 
 import httpx
 import pytest
+from markupsafe import escape
 from shop_project import Shop
 
 from modelyard.api.context import Context
 from modelyard.api.http import create
+from modelyard.ui.console import pages
 
 WATCHED = """
 charter: {priority: P1}
@@ -88,6 +90,9 @@ def test_a_stale_source_is_told_taken_over_and_ended(shop: Shop, monkeypatch: py
         assert alert["subject"] == "source.visits" and "old" in alert["says"]
         number = str(alert["id"])
         assert "stale_source" in shop.yard("status").out
+        monkeypatch.delenv("OPS_WEBHOOK")
+        assert shop.yard("plan").code == 2, "it would be used"
+        assert shop.yard("alert", "list").code == shop.yard("status").code == 0, "whoever is on duty need not know it"
         assert shop.yard("alert", "ack", number, "--note", "the warehouse is down").code == 0
         api = Api(shop)
         listed = api.get("/alerts", state="acknowledged").json()["alerts"]
@@ -101,6 +106,24 @@ def test_a_stale_source_is_told_taken_over_and_ended(shop: Shop, monkeypatch: py
         assert "resolved" in shop.yard("alert", "list").out
     kept = b"".join(path.read_bytes() for path in (shop.directory / ".yard").rglob("*") if path.is_file())
     assert b"secret-path" not in kept
+
+
+def test_the_console_draws_what_the_command_line_tells(shop: Shop) -> None:
+    assert shop.yard("monitor", "run", "--json").code == 0
+    api = Api(shop)
+    pages(api.app, Context.of(shop.directory))
+
+    def page(path: str) -> httpx.Response:
+        return api.ask("GET", f"http://127.0.0.1{path}")
+
+    (seen,) = shop.yard("monitor", "show", "--json").json["monitors"]
+    whole, one = page("/"), page(f"/monitors/{seen['monitor']}")
+    for each in (whole, one):
+        assert each.status_code == 200 and each.headers["content-type"].startswith("text/html")
+        assert all(escape(kind["says"]) in each.text for kind in seen["observations"])
+    assert page("/monitors/nothing").status_code == 404
+    shop.yard("monitor", "show", seen["monitor"], "--html", str(shop.directory / "page.html"))
+    assert (shop.directory / "page.html").read_text() == one.text
 
 
 def test_figures_are_computed_pushed_corrected_and_shown(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import signal
 import socket
@@ -28,6 +29,7 @@ def main() -> None:
         "--beat", type=int, help="where to say twice a second that the process lives, and how busy it is"
     )
     parser.add_argument("--every", type=float, default=5.0)
+    parser.add_argument("--pages", help="who adds pages to the control API: module:function")
     arguments = parser.parse_args()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _end_with(arguments.parent)
@@ -54,7 +56,11 @@ def _api(arguments: argparse.Namespace) -> None:
     from modelyard.api.http import create
 
     context = Context(Path(arguments.project), _soon(arguments.home), arguments.env, arguments.actor)
-    config = uvicorn.Config(create(context), log_level="warning", access_log=False, timeout_graceful_shutdown=10)
+    app = create(context)
+    if arguments.pages:
+        module, _, function = arguments.pages.partition(":")
+        getattr(importlib.import_module(module), function)(app, context)
+    config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=10)
     uvicorn.Server(config).run(sockets=[socket.socket(fileno=arguments.fd)])
 
 

@@ -77,9 +77,14 @@ class Member:
         return self.process is not None and self.process.poll() is None
 
 
-def run(context: Context, *, api_port: int, gateway_port: int, workers: int | None, every: float) -> None:
-    """Run all until SIGINT or SIGTERM, then stop them in order: no new work, finish the old, end."""
-    project, _ = context.known()
+def run(
+    context: Context, *, api_port: int, gateway_port: int, workers: int | None, every: float, pages: str | None = None
+) -> None:
+    """Run all until SIGINT or SIGTERM, then stop them in order: no new work, finish the old, end.
+
+    `pages`: who adds pages to the control API, as `module:function`; they are a face and stand above this floor.
+    """
+    project, _ = context.known(variables=True)
     gateway_socket, api_socket = _listen(gateway_port), _listen(api_port)
     place = [
         "--home", context.home if "://" in context.home else str(Path(context.home).resolve()),
@@ -96,7 +101,11 @@ def run(context: Context, *, api_port: int, gateway_port: int, workers: int | No
 
     gateways = [worker(number + 1) for number in range(load.least)]
     others = [
-        Member("control API", _module("api", place, fd=api_socket), (api_socket.fileno(),)),
+        Member(
+            "control API",
+            _module("api", [*place, *(["--pages", pages] if pages else [])], fd=api_socket),
+            (api_socket.fileno(),),
+        ),
         Member("controller", _module("controller", [*place, "--every", str(every)])),
     ]
     stopping: list[int] = []

@@ -117,7 +117,14 @@ def up(said: Words, api_port: int, gateway_port: int, workers: int | None, every
     from modelyard.api.up import run
 
     context = Context.of(said.directory, said.home, said.env, said.progress)
-    run(context, api_port=api_port, gateway_port=gateway_port, workers=workers, every=every)
+    run(
+        context,
+        api_port=api_port,
+        gateway_port=gateway_port,
+        workers=workers,
+        every=every,
+        pages="modelyard.ui.console:pages",
+    )
 
 
 @yard.command()

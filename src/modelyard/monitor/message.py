@@ -31,6 +31,7 @@ CURES = {
     "quality": "retrain, or roll back if a release began it",
     "estimate": "wait for labels; they decide",
     "decay": "retrain before that date",
+    "kpis": "see in `yard kpi show` whether a release moved it: then roll back; else ask what else happened",
     "software": "look at the gateway: its host, its model's size, its callers",
 }
 

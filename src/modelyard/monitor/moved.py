@@ -104,9 +104,14 @@ def trials(entries: Iterable[Audit]) -> list[Trial]:
     return found
 
 
+def taken_over(store: Store, deployment: str) -> list[Introduction]:
+    """When which release took over at a deployment."""
+    return introductions(_entries(store, deployment))
+
+
 def of_deployment(store: Store, deployment: str) -> tuple[list[Introduction], list[Trial]]:
     """When which release took over at a deployment, and which was tried when."""
-    entries = store.read(Audit, action=ACTIONS, subject=f"deployment.{deployment}", order="sequence")
+    entries = _entries(store, deployment)
     tried = []
     for trial in trials(entries):
         traffic: dict[datetime, tuple[float, float]] = {}
@@ -115,6 +120,10 @@ def of_deployment(store: Store, deployment: str) -> tuple[list[Introduction], li
             traffic[hour.start] = mine + hour.asked * (hour.release == trial.digest), whole + hour.asked
         tried.append(replace(trial, traffic=traffic))
     return introductions(entries), tried
+
+
+def _entries(store: Store, deployment: str) -> list[Audit]:
+    return store.read(Audit, action=ACTIONS, subject=f"deployment.{deployment}", order="sequence")
 
 
 def effects(series: Mapping[int, float], kpi: Kpi, intros: list[Introduction]) -> list[Moved]:
@@ -127,13 +136,13 @@ def _moved(
     series: Mapping[int, float], kpi: Kpi, intros: list[Introduction], steps: list[Introduction], place: int
 ) -> Moved:
     this, every = steps[place], kpi.every
-    at = _first(this.at, every)
+    at = first_period(this.at, every)
     low, high = at - REACH // every, at + max(REACH // every, 1)
     if place + 1 < len(steps):
         high = min(high, periods.number(steps[place + 1].began, every))
-    tried = [(periods.number(each.began, every), _first(each.at, every)) for each in intros]
+    tried = [(periods.number(each.began, every), first_period(each.at, every)) for each in intros]
     kept = [p for p in sorted(series) if low <= p < high and not any(begin <= p < end for begin, end in tried)]
-    others = [_first(each.at, every) for each in steps[:place] if _first(each.at, every) > low]
+    others = [first_period(each.at, every) for each in steps[:place] if first_period(each.at, every) > low]
     before, after = [p for p in kept if p < at], [p for p in kept if p >= at]
     own = [p for p in before if p >= max(others, default=low)]
     cycle = round(periods.WEEK / every) if periods.DAY <= every < periods.WEEK else 7
@@ -155,7 +164,7 @@ def _moved(
     return Moved(this.release, this.at, effect, sentence(effect, kpi), len(after))
 
 
-def _first(time: datetime, every: timedelta) -> int:
+def first_period(time: datetime, every: timedelta) -> int:
     """The first period that begins at or after a time."""
     period = periods.number(time, every)
     return period if periods.begin(period, every) == time else period + 1

@@ -14,6 +14,7 @@ from modelyard.monitor import (
     estimate,
     inputs,
     joint,
+    kpis,
     message,
     quality,
     reference,
@@ -71,6 +72,7 @@ def observe(
         *estimate.look(store, monitor, release, now),
         *software.look(store, name, monitor, now, simulated=simulated, memory=memory() if memory else ()),
         *cost.look(store, spec, monitor, now, simulated=simulated),
+        *kpis.look(store, spec, monitor, now),
         *sources.look(store, spec, name, monitor, now, source_times, arrived),
     ]
     before: dict[str, list[Past]] = {}

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from modelyard.errors import InputError
-from modelyard.monitor import inputs, reference, segments, served
+from modelyard.monitor import course, inputs, reference, segments, served
 from modelyard.records import Observation
 from modelyard.spec.types import Monitor
 from modelyard.stats import Profile, severity
@@ -62,7 +62,7 @@ def show(store: Store, name: str, *, limit: int = LIMIT) -> Json:
     when it has not looked yet.
 
     `alarms`: what warns or pages now, with the message that was told when it rose. `pictures`: reference against now of
-    the columns that alarm. `series`: the figures of each kind over time, as `[start, end, value]`.
+    the columns that alarm. `series`: the figures of each kind over time (`course`).
     """
     found = store.read(Observation, monitor=name, order=("end", "id"), descending=True, limit=max(limit, LOOKS))
     last = {each.kind: each for each in found if each.end == found[0].end}
@@ -77,7 +77,7 @@ def show(store: Store, name: str, *, limit: int = LIMIT) -> Json:
         "levels": levels,
         "alarms": [_alarm(each, found) for each in alarming],
         "pictures": list(_pictures(store, alarming)),
-        "series": _series(found, alarming),
+        "series": course.of(found, alarming),
         "observations": [_told(each) for each in found[:limit]],
     }
 
@@ -133,40 +133,3 @@ def _pictures(store: Store, alarming: Sequence[Observation]) -> Iterator[Json]:
                 drawing = asdict(drawn)
                 drawing["form"] = drawing.pop("kind")
                 yield {"kind": alarm.kind, "column": name, "says": each.get("says", ""), **drawing}
-
-
-def _series(found: Sequence[Observation], alarming: Sequence[Observation]) -> dict[str, list[list[Any]]]:
-    """Figures over time, oldest first."""
-    columns = [
-        each["column"]
-        for alarm in alarming
-        if alarm.kind == "drift"
-        for each in alarm.detail.get("columns", ())
-        if each.get("level") in ("warn", "page")
-    ][:3]
-    series: dict[str, list[list[Any]]] = {}
-
-    def add(name: str, each: Observation, value: Any) -> None:
-        if isinstance(value, int | float):
-            series.setdefault(name, []).append([_iso(each.start), _iso(each.end), round(float(value), 6)])
-
-    for each in reversed(found):
-        detail = each.detail
-        match each.kind:
-            case "quality" | "estimate":
-                label = "by labels" if each.kind == "quality" else "estimated"
-                add(f"{detail.get('metric', 'metric')}, {label}", each, detail.get("value"))
-            case "concept":
-                add("excess of the loss", each, (detail.get("excess") or [None, None])[1])
-            case "calibration":
-                add("distance of probability and frequency", each, detail.get("gap"))
-            case "volume":
-                add("rows", each, detail.get("rows"))
-            case "drift":
-                for column in columns:
-                    add(f"PSI of {column}", each, (detail.get("psi") or {}).get(column))
-    return series
-
-
-def _iso(time: datetime) -> str:
-    return time.isoformat()

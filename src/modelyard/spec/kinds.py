@@ -13,6 +13,7 @@ OBSERVED = (
     "concept",
     "calibration",
     "slices",
+    "kpis",
     "estimate",
     "software",
     "cost",

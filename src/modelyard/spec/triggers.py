@@ -70,6 +70,7 @@ class When(Declared):
     concept: str | None = Field(default=None, description="the monitor that sees the same inputs come out otherwise")
     calibration: str | None = Field(default=None, description="the monitor that sees probabilities go wrong")
     slices: str | None = Field(default=None, description="the monitor that sees a slice lose more than the rest")
+    kpis: str | None = Field(default=None, description="the monitor that sees a business figure move the worse way")
     estimate: str | None = Field(default=None, description="the monitor that estimates quality before labels come")
     missing: str | None = Field(default=None, description="the monitor that sees more missing values")
     units: str | None = Field(default=None, description="the monitor that sees a column in another unit")

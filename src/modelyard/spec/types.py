@@ -509,6 +509,7 @@ class Monitor(Declared):
     slices: SliceWatch = Field(default=SliceWatch(), description="loss by slices of the answers")
     estimate: EstimateWatch = Field(default=EstimateWatch(), description="the metric before labels come")
     decay: DecayWatch = Field(default=DecayWatch(), description="when the metric will leave its bounds")
+    kpis: Columns = Field(default=(), description="business figures that alarm when they move the worse way")
     software: Software = Field(default=Software(), description="latency, errors and throughput")
     upstream: Upstream = Field(default=Upstream(), description="faults of the data before the model")
 

@@ -10,12 +10,18 @@ KEYS: dict[str, frozenset[str]] = {
     "sources.*": frozenset({"table", "stream"}),
     "datasets.*": frozenset({"engine"}),
     "features.*": frozenset({"engine", "online", "python"}),
-    "models.*": frozenset({"tune", "artifact", "signature", "members", "engine", "slo", "only"}),
+    "models.*": frozenset({"tune", "artifact", "signature", "members", "engine", "only"}),
     "deployments.*": frozenset({"only", "input", "every", "online", "members", "engine", "was"}),
     "deployments.*.log": frozenset({"retention"}),
-    "monitors.*": frozenset({"slo", "only", "kpis"}),
+    "monitors.*": frozenset({"only"}),
     "triggers.*": frozenset({"only"}),
 }
+
+ELSEWHERE: dict[str, dict[str, str]] = {
+    "models.*": {"slo": "deployments.NAME.slo"},
+    "monitors.*": {"slo": "deployments.NAME.slo"},
+}
+"""Keys that people look for here, and where they are."""
 
 VALUES: dict[str, frozenset[str]] = {
     "models.*.task": frozenset({"custom"}),

@@ -183,6 +183,9 @@ def unknown(document: Document, root: type[BaseModel], parent: Path, name: str, 
         message = f"known, but not built yet: `{name}`."
         return document.problem(path, message, "Remove it: nothing declared is ever silently ignored.", key=key)
     known = [key for model in shapes.classes(shapes.at(root, parent) or root) for key in shapes.keys(model)]
+    elsewhere = unbuilt.ELSEWHERE.get(pattern_of(parent, root), {}).get(name)
+    if elsewhere:
+        return document.problem(path, f"unknown key `{name}`.", f"It is declared as {elsewhere}.", key=key)
     says = f"unknown key `{name}`." if key else f"there is no `{name}` here."
     return document.problem(path, says, nearest(name, known), key=key)
 

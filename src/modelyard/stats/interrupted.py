@@ -41,9 +41,13 @@ def step(
     others: Sequence[int] = (),
     seasons: Sequence[npt.NDArray[np.int64]] = (),
     level: float = 0.95,
+    forecast: bool = False,
 ) -> Effect | None:
     """The step from period `at` on. `periods` ascend and may have gaps; `others` are further introductions in the series;
     `seasons` give each period's place in a cycle (day of the week). None when the series cannot tell it from the rest.
+
+    With `forecast` it is the mean distance from what the periods before `at` foretell: each period after has a column of its
+    own, so that what it is like says nothing of how values scatter. A fall that began within them hides nothing then.
 
     >>> rng = np.random.default_rng(1)
     >>> days = np.arange(120)
@@ -53,6 +57,9 @@ def step(
     (True, True)
     """
     x = _design(periods, at, others, seasons)
+    if forecast and (own := [(periods == period).astype(float) for period in periods[periods >= at]]):
+        # Sums of zero: the first column's coefficient stays the mean of all.
+        x = np.column_stack([x, *(each - own[-1] for each in own[:-1])])
     return posterior(periods, np.asarray(values, dtype=np.float64), x, 0, level=level)
 
 

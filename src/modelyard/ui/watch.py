@@ -8,6 +8,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
+from modelyard.monitor.course import USUAL
 from modelyard.ui import bars, charts
 
 Json = dict[str, Any]
@@ -40,13 +41,17 @@ def _monitor(seen: Json) -> Json:
     last: dict[str, Json] = {}
     for each in seen["observations"]:
         last.setdefault(each["kind"], each)
+    alarming = {alarm["kind"] for alarm in seen["alarms"]}
     kinds = sorted(last.values(), key=lambda each: (ORDER.index(each["level"]), each["kind"]))
     return {
         "name": seen["monitor"],
         "headline": headline(seen),
-        "alarms": [{**alarm, "text": alarm["message"] or alarm["says"]} for alarm in seen["alarms"]],
+        "alarms": [
+            {**alarm, "text": alarm["message"] or alarm["says"], "series": _charts(seen["series"], {alarm["kind"]})}
+            for alarm in seen["alarms"]
+        ],
         "pictures": [{**each, "svg": Markup(_drawn(each))} for each in seen["pictures"]],
-        "series": [Markup(svg) for svg in _charts(seen["series"])],
+        "series": _charts(seen["series"], {each["kind"] for each in seen["series"]} - alarming),
         "kinds": kinds,
         "end": kinds[0]["end"][:16].replace("T", " ") if kinds else "",
     }
@@ -72,15 +77,21 @@ def _drawn(each: Json) -> str:
     return bars.histogram(each["edges"], each["before"], each["after"], title=title)
 
 
-def _charts(series: dict[str, list[list[Any]]]) -> list[str]:
-    """One chart per figure: their units have nothing in common."""
+def _charts(series: list[Json], kinds: set[str]) -> list[Markup]:
+    """One chart per figure of these kinds: their units have nothing in common. Each look is drawn at the end of its window."""
+    found = {(each["kind"], each["name"]): each["points"] for each in series}
     drawn = []
-    for name, points in series.items():
-        if len(points) < 2:
+    for (kind, name), points in found.items():
+        if kind not in kinds or len(points) < 2 or name.endswith(USUAL):
             continue
-        told = tuple(
-            (datetime.fromisoformat(start), datetime.fromisoformat(end), value, f"{end[:10]}: {value:.4g}")
-            for start, end, value in points
-        )
-        drawn.append(charts.draw([charts.Series(name, "policy", told)], [], [], width=WIDTH, title=name))
+        usual = found.get((kind, f"{name}{USUAL}"), [])
+        lines = [charts.Series("now" if usual else name, "policy", _points(points))]
+        lines += [charts.Series("usual", "static", _points(usual))] if usual else []
+        svg = charts.draw(lines, [], [], width=WIDTH, title=name)
+        drawn.append(Markup("<figure>{}<figcaption>{}</figcaption></figure>").format(Markup(svg), name))
     return drawn
+
+
+def _points(points: list[list[Any]]) -> tuple[tuple[datetime, datetime, float, str], ...]:
+    ends = [(datetime.fromisoformat(end), value) for _, end, value in points]
+    return tuple((end, end, value, f"{end:%Y-%m-%d %H:%M}: {value:.4g}") for end, value in ends)

@@ -78,6 +78,9 @@ def _watched(look: Look, path: Path, kind: str, name: str) -> None:
     if kind in _OF_QUALITY and monitor.quality is None:
         look.wrong(path, f"the monitor `{name}` does not watch quality.", f"Add monitors.{name}.quality.")
         return
+    if kind == "kpis" and not monitor.kpis:
+        look.wrong(path, f"the monitor `{name}` watches no KPI.", f"Add monitors.{name}.kpis.")
+        return
     section = _SECTIONS.get(kind, kind)
     found: Any = monitor
     for step in section.split("."):

@@ -9,21 +9,30 @@ from modelyard.spec.look import Look
 from modelyard.spec.rules.checks import bounds, metric
 from modelyard.spec.types import Monitor
 
+HOUR = timedelta(hours=1)
+"""By so much the log is profiled."""
+
 
 def monitors(look: Look) -> None:
-    """A monitor's deployment exists; its metric exists for the task."""
+    """A monitor's deployment and business figures exist; its metric exists for the task."""
     for name, item in look.spec.monitors.items():
         path = ("monitors", name)
         look.refer((*path, "deployment"), item.deployment, "deployments", what="deployment")
         for key in ("every", "window"):
             if getattr(item, key) <= timedelta(0):
                 look.wrong((*path, key), "expected a duration above zero.")
+        if timedelta(0) < item.window < HOUR:
+            message = "answers are counted by the hour: a window that is shorter holds none of them."
+            look.wrong((*path, "window"), message, "Write 1h or more.")
         if item.drift.warn > item.drift.page:
             message = f"`warn` {item.drift.warn:g} is above `page` {item.drift.page:g}."
             look.wrong((*path, "drift", "warn"), message)
         if item.calibration.warn > item.calibration.page:
             message = f"`warn` {item.calibration.warn:g} is above `page` {item.calibration.page:g}."
             look.wrong((*path, "calibration", "warn"), message)
+        for index, figure in enumerate(item.kpis):
+            place = (*path, "kpis", index) if look.document.find((*path, "kpis", index)) else (*path, "kpis")
+            look.refer(place, figure, "kpis", what="KPI")
         if item.quality is not None:
             _quality(look, path, item)
 
