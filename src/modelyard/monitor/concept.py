@@ -164,12 +164,11 @@ def _over(known: Performance, cohort: Cohort, detector: EDetector) -> bool:
 def _season(store: Store, name: str, now: datetime, cohort: Cohort) -> np.ndarray:
     """By how much the excess of these hours of the week is usually higher, once there is history of three weeks."""
     found = past(store, name, KIND, now - SEASON, _hours)
-    summed = np.zeros((3, HOURS))
-    for _, (hours, parts) in found:
-        summed[:, hours] += parts
-    weeks = (now - found[0][0]) / timedelta(weeks=1) if found else 0.0
-    rows, sums, squares = summed
-    return Rhythm.summed(rows, sums, squares, weeks).at(cohort.seconds)
+    if not found:
+        return np.zeros(len(cohort.seconds))
+    hours, parts = (np.concatenate(each, axis=-1) for each in zip(*(seen for _, seen in found), strict=True))
+    rows, sums, squares = (np.bincount(hours, part, HOURS).astype(float) for part in parts)
+    return Rhythm.summed(rows, sums, squares, (now - found[0][0]) / timedelta(weeks=1)).at(cohort.seconds)
 
 
 def _hours(seen: Observation) -> tuple[np.ndarray, np.ndarray]:
@@ -336,7 +335,9 @@ def _slices(store: Store, monitor: Monitor, release: Release, known: Performance
     detail: dict[str, Any] = {"release": release.digest, "labelled": whole.labelled, "judged": len(rises)}
     if not rises:
         return unknown("slices", f"no slice has {FEWEST} labelled answers here and at release", **detail)
-    young = served.partial(store, monitor.deployment, release.digest, monitor.window, cohort.until)
+    # Labels may come months later: these hours are none of the window's.
+    hours = served.window(store, monitor.deployment, cohort.until - 2 * served.WEEK, cohort.until)
+    young = served.partial(hours, release.digest, monitor.window, cohort.until)
     if young:
         return unknown("slices", young, **detail)
     budget = monitor.drift.false_alarms

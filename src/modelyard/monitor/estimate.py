@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 from modelyard.monitor import reference, served
 from modelyard.monitor.bounds import bounds
 from modelyard.monitor.seen import Seen, unknown
+from modelyard.monitor.served import Served
 from modelyard.records import Level, Release
 from modelyard.spec.types import Monitor
 from modelyard.stats import cbpe, metrics
@@ -23,21 +25,22 @@ USUAL = 3.0
 """Without bounds: worse than at release by so many standard errors of a window (and 2% of it) is told."""
 
 
-def look(store: Store, monitor: Monitor, release: Release | None, now: datetime) -> list[Seen]:
-    """The declared metric, or the task's own, over the window that ends now; labels are not asked."""
+def look(store: Store, monitor: Monitor, release: Release | None, now: datetime, hours: Sequence[Served]) -> list[Seen]:
+    """The declared metric, or the task's own, over the window that ends now, from what was answered in `hours` (at least
+    two weeks); labels are not asked."""
     if not monitor.estimate.enabled:
         return []
     known = reference.performance(store, release)
     if release is None or known is None:
         why = "no release serves yet" if release is None else "the release has no record of its quality on unseen rows"
         return [unknown("estimate", why)]
-    hours = served.window(store, monitor.deployment, now - monitor.window, now)
-    means, rows = served.scores([hour for hour in hours if hour.release == release.digest])
+    window = served.within(hours, now - monitor.window, now)
+    means, rows = served.scores([hour for hour in window if hour.release == release.digest])
     metric = monitor.quality.metric if monitor.quality else USUAL_METRIC[known.task]
     if rows.sum() < monitor.min_rows:
         why = f"{int(rows.sum())} answers in the window, {monitor.min_rows} are needed"
         return [unknown("estimate", why, release=release.digest, metric=metric, rows=int(rows.sum()))]
-    young = served.partial(store, monitor.deployment, release.digest, monitor.window, now)
+    young = served.partial(hours, release.digest, monitor.window, now)
     if young:
         return [unknown("estimate", young, release=release.digest, metric=metric, rows=int(rows.sum()))]
     return [judge(monitor, release, known, metric, means, rows)]

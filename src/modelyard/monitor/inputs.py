@@ -9,6 +9,7 @@ from typing import Any
 
 from modelyard.monitor import reference, season, segments, served
 from modelyard.monitor.seen import Seen, unknown
+from modelyard.monitor.served import Served
 from modelyard.records import Release
 from modelyard.spec.types import Monitor
 from modelyard.stats import ColumnResult, Profile, Verdict, compare, severity, units
@@ -37,9 +38,17 @@ ALMOST = 1.1
 
 
 def look(
-    store: Store, name: str, monitor: Monitor, release: Release | None, now: datetime, *, exactly: bool = False
+    store: Store,
+    name: str,
+    monitor: Monitor,
+    release: Release | None,
+    now: datetime,
+    hours: Sequence[Served],
+    *,
+    exactly: bool = False,
 ) -> list[Seen]:
-    """Drift, missing, schema and duplicates in the window that ends now; kinds that are not declared are left out.
+    """Drift, missing, schema and duplicates in the window that ends now, in which these `hours` were answered; kinds that
+    are not declared are left out.
 
     `exactly`: judge all that the release answered in the window, not just the part of it that is fair."""
     kinds = [kind for kind in KINDS if _declared(monitor, kind)]
@@ -52,7 +61,7 @@ def look(
     if exactly:
         found = segments.stretches(store, monitor.deployment, release, now - monitor.window, now)
     else:
-        found = _in_whole_weeks(store, monitor, release, now)
+        found = _in_whole_weeks(store, monitor, release, now, hours)
     window = Profile.merge([each.profile for each in found])
     if window.rows < monitor.min_rows:
         of = f"{release.model}@{release.number}"
@@ -67,7 +76,7 @@ def look(
     if monitor.reference == "seasonal":
         weeks = season.learnt(store, name, monitor, release, now)
         more["weeks"] = weeks.to_json()
-        same = season.matched(store, monitor, release, known, weeks, found)
+        same = season.matched(store, monitor, release, known, weeks, found, hours)
         if same is not None:
             more["same_hours"] = same.rows
             return judge(monitor, release, same, window, newest, span=span, kinds=kinds, leaning=leaning, more=more)
@@ -79,10 +88,12 @@ def look(
     return judge(monitor, release, known, window, newest, span=span, kinds=kinds, leaning=leaning, more=more)
 
 
-def _in_whole_weeks(store: Store, monitor: Monitor, release: Release, now: datetime) -> list[segments.Stretch]:
+def _in_whole_weeks(
+    store: Store, monitor: Monitor, release: Release, now: datetime, hours: Sequence[Served]
+) -> list[segments.Stretch]:
     """What the release answered in the window; of more than a week only whole weeks: ten days may hold four days of
     weekend."""
-    start = _steady(store, monitor, release, now)
+    start = _steady(hours, monitor, release, now)
     found = segments.stretches(store, monitor.deployment, release, start, now)
     if not found:
         return found
@@ -93,13 +104,12 @@ def _in_whole_weeks(store: Store, monitor: Monitor, release: Release, now: datet
     return segments.stretches(store, monitor.deployment, release, now - weeks * WEEK, now)
 
 
-def _steady(store: Store, monitor: Monitor, release: Release, now: datetime) -> datetime:
+def _steady(hours: Sequence[Served], monitor: Monitor, release: Release, now: datetime) -> datetime:
     """Since when, within the window, the release has had its present share of the traffic: days on which a canary had a
     twentieth and days on which it has all make no fair week."""
     start = now - monitor.window
-    hours = served.window(store, monitor.deployment, start, now)
     days: dict[int, list[int]] = {}
-    for hour in hours:
+    for hour in served.within(hours, start, now):
         day = days.setdefault(int((now - hour.start - HOUR) / DAY), [0, 0])
         day[0] += hour.rows * (hour.release == release.digest)
         day[1] += hour.rows

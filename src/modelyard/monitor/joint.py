@@ -24,6 +24,7 @@ from modelyard.monitor.past import past
 from modelyard.monitor.sample import Sample, read, thinned
 from modelyard.monitor.seen import Seen, unknown
 from modelyard.monitor.segments import PREDICTION
+from modelyard.monitor.served import Served
 from modelyard.records import Observation, Release
 from modelyard.spec.types import Monitor
 from modelyard.stats import Profile, arrow, joint
@@ -41,9 +42,17 @@ BY_DAY, HEAVIEST = 0.1, 5
 
 
 def look(
-    store: Store, name: str, monitor: Monitor, release: Release | None, now: datetime, drift: Seen | None
+    store: Store,
+    name: str,
+    monitor: Monitor,
+    release: Release | None,
+    now: datetime,
+    drift: Seen | None,
+    hours: Sequence[Served],
 ) -> list[Seen]:
-    """Whether the quiet columns changed together; between two looks a window apart the last finding stands."""
+    """Whether the quiet columns changed together; between two looks a window apart the last finding stands.
+
+    `hours`: what was answered before now, at least two weeks of it."""
     if not monitor.drift.joint or drift is None:
         return []
     if release is None or not release.body.get("sample"):
@@ -55,7 +64,7 @@ def look(
         return [mine[-1]]
     if drift.level == "insufficient_data":
         return [unknown(KIND, drift.detail.get("why", drift.says), release=release.digest)]
-    young = served.partial(store, monitor.deployment, release.digest, monitor.window, now)
+    young = served.partial(hours, release.digest, monitor.window, now)
     if young:
         return [unknown(KIND, young, release=release.digest)]
     kept = read(store.blobs, release.body["sample"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from modelyard.errors import NotFound
 from modelyard.monitor import (
@@ -18,6 +18,7 @@ from modelyard.monitor import (
     message,
     quality,
     reference,
+    served,
     software,
     sources,
 )
@@ -61,16 +62,17 @@ def observe(
     monitor = shared(spec, monitor)
     release = reference.champion(store, monitor.deployment)
     judged = quality.look(store, spec, monitor, release, now)
-    found = inputs.look(store, name, monitor, release, now)
+    hours = served.window(store, monitor.deployment, now - monitor.window - timedelta(weeks=software.PAST), now)
+    found = inputs.look(store, name, monitor, release, now, hours)
     drift = next((each for each in found if each.kind == "drift"), None)
     seen = [
         *found,
-        *joint.look(store, name, monitor, release, now, drift),
+        *joint.look(store, name, monitor, release, now, drift, hours),
         *judged,
         *decay.look(store, name, monitor, release, now, judged[0] if judged else None),
         *concept.look(store, spec, name, monitor, release, now),
-        *estimate.look(store, monitor, release, now),
-        *software.look(store, name, monitor, now, simulated=simulated, memory=memory() if memory else ()),
+        *estimate.look(store, monitor, release, now, hours),
+        *software.look(store, name, monitor, now, hours, simulated=simulated, memory=memory() if memory else ()),
         *cost.look(store, spec, monitor, now, simulated=simulated),
         *kpis.look(store, spec, monitor, now),
         *sources.look(store, spec, name, monitor, now, source_times, arrived),
@@ -129,28 +131,26 @@ def _record(
         detail |= told.audit
     elif over:
         detail |= {"why": f"{', '.join(over)}: over, the last {LATCH} looks show no more of it"}
+    made = [
+        Observation(
+            monitor=name,
+            deployment=monitor.deployment,
+            model=spec.deployments[monitor.deployment].model,
+            kind=each.kind,
+            start=now - monitor.window,
+            end=now,
+            level=each.level,
+            says=each.says,
+            detail=each.detail | {"risen": each.kind in risen} | (told.details.get(each.kind, {}) if told else {}),
+            at=now,
+        )
+        for each in seen
+    ]
     with store.transaction(
         actor=actor, action=action, subject=f"monitor.{name}", detail=detail, fence=fence
     ) as transaction:
-        return [
-            transaction.add(
-                Observation(
-                    monitor=name,
-                    deployment=monitor.deployment,
-                    model=spec.deployments[monitor.deployment].model,
-                    kind=each.kind,
-                    start=now - monitor.window,
-                    end=now,
-                    level=each.level,
-                    says=each.says,
-                    detail=each.detail
-                    | {"risen": each.kind in risen}
-                    | (told.details.get(each.kind, {}) if told else {}),
-                    at=now,
-                )
-            )
-            for each in seen
-        ]
+        transaction.add_all(made)
+    return made
 
 
 def _windows(store: Store, name: str, monitor: Monitor, seen: list[Seen], now: datetime) -> set[str]:

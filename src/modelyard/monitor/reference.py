@@ -53,10 +53,16 @@ def read(blobs: Blobs, digest: str) -> Profile:
     return Profile.from_json(json.loads(blobs.get(digest)))
 
 
+@lru_cache(maxsize=16)
+def read_signature(blobs: Blobs, digest: str) -> dict[str, Any]:
+    """A stored signature. Content-addressed, as `read`."""
+    return dict(json.loads(blobs.get(digest)))
+
+
 def classes(store: Store, release: Release) -> tuple[str, ...]:
     """The names of a multiclass model's classes in the order of its probabilities; empty for other tasks."""
     signature: Any = release.body.get("signature")
     if isinstance(signature, str):
-        signature = json.loads(store.blobs.get(signature))
+        signature = read_signature(store.blobs, signature)
     named = signature.get("classes") if isinstance(signature, Mapping) else None
     return tuple(str(name) for name in named or ())

@@ -19,6 +19,7 @@ import numpy as np
 from modelyard.monitor import reference, sample, segments, served
 from modelyard.monitor.profiled import profiled
 from modelyard.monitor.segments import Stretch
+from modelyard.monitor.served import Served
 from modelyard.records import Observation, Release
 from modelyard.spec.types import Monitor
 from modelyard.stats import Groups, Profile, Seasonal, seasonal, severity
@@ -69,14 +70,21 @@ def _calm(store: Store, name: str, monitor: Monitor, start: datetime, end: datet
 
 
 def matched(
-    store: Store, monitor: Monitor, release: Release, known: Profile, weeks: Weeks, found: Sequence[Stretch]
+    store: Store,
+    monitor: Monitor,
+    release: Release,
+    known: Profile,
+    weeks: Weeks,
+    found: Sequence[Stretch],
+    answered: Sequence[Served],
 ) -> Profile | None:
-    """The reference for the window of these stretches; None as long as history does not hold its hours."""
+    """The reference for the window of these stretches, with the hours answered in it; None as long as history does not
+    hold them."""
     if not found:
         return None
     start, end = min(each.start for each in found), max(each.end for each in found)
     rows: Counter[int] = Counter()
-    for hour in served.window(store, monitor.deployment, start, end):
+    for hour in served.within(answered, start, end):
         if hour.release == release.digest:
             rows[hour_at(hour.start)] += hour.rows
     own = _weeks(store, monitor.deployment, release, weeks.begun)

@@ -5,7 +5,7 @@ Kept in the segment's profile, so that a window is added up without touching row
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -128,18 +128,24 @@ def window(store: Store, deployment: str, start: datetime, end: datetime) -> lis
     """The hours that begin in [start, end), of every release, from stored profiles alone."""
     found: list[Served] = []
     for segment in profiled(store, deployment, start, end):
-        found += [hour for hour in _hours(store.blobs, segment.profile) if start <= hour.start < end]
+        found += within(_hours(store.blobs, segment.profile), start, end)
     return found
 
 
-def partial(store: Store, deployment: str, release: str, whole: timedelta, until: datetime) -> str:
-    """Why a release's answers before `until` are no whole week yet (or window, where that is shorter); "" if they are.
+def within(hours: Iterable[Served], start: datetime, end: datetime) -> list[Served]:
+    """Those of some hours that begin in [start, end)."""
+    return [hour for hour in hours if start <= hour.start < end]
+
+
+def partial(hours: Iterable[Served], release: str, whole: timedelta, until: datetime) -> str:
+    """Why a release's answers in the hours before `until` are no whole week yet (or window, where that is shorter); "" if
+    they are.
 
     Days of the week differ: a weekend alone looks like another world.
     """
     span = min(whole, WEEK)
-    hours = window(store, deployment, until - 2 * WEEK, until)
-    first = min((hour.start for hour in hours if hour.release == release), default=until)
+    mine = (hour.start for hour in within(hours, until - 2 * WEEK, until) if hour.release == release)
+    first = min(mine, default=until)
     if first <= until - span + DAY:
         return ""
     days = max((until - first) / DAY, 0)

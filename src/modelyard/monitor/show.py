@@ -41,13 +41,15 @@ def between(store: Store, name: str, monitor: Monitor, start: datetime, end: dat
         "rows": rows.total(),
         "errors": sum(hour.errors for hour in hours),
         "latency_p95": served.latency(hours, 0.95),
-        "releases": [_of_release(store, name, asked, digest, n, end) for digest, n in rows.most_common()],
+        "releases": [_of_release(store, name, asked, digest, n, end, hours) for digest, n in rows.most_common()],
     }
 
 
-def _of_release(store: Store, name: str, monitor: Monitor, digest: str, rows: int, end: datetime) -> Json:
+def _of_release(
+    store: Store, name: str, monitor: Monitor, digest: str, rows: int, end: datetime, hours: Sequence[served.Served]
+) -> Json:
     release = reference.by_digest(store, digest)
-    seen = inputs.look(store, name, monitor, release, end, exactly=True) if release is not None else []
+    seen = inputs.look(store, name, monitor, release, end, hours, exactly=True) if release is not None else []
     return {
         "release": f"{release.model}@{release.number}" if release else digest,
         "rows": rows,

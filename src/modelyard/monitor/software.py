@@ -36,14 +36,21 @@ GROWN, LOOKS = 1.5, 8
 
 
 def look(
-    store: Store, name: str, monitor: Monitor, now: datetime, *, simulated: bool = False, memory: Sequence[int] = ()
+    store: Store,
+    name: str,
+    monitor: Monitor,
+    now: datetime,
+    hours: Sequence[Served],
+    *,
+    simulated: bool = False,
+    memory: Sequence[int] = (),
 ) -> list[Seen]:
-    """Kinds "software" (latency, errors, `memory`: bytes per gateway process) and "volume" (throughput)."""
+    """Kinds "software" (latency, errors, `memory`: bytes per gateway process) and "volume" (throughput), from what was
+    answered in the `hours` of the window and eight weeks before."""
     kinds = [*(["software"] if monitor.software.enabled else []), *(["volume"] if monitor.upstream.volume else [])]
     if not kinds:
         return []
     start = now - monitor.window
-    hours = served.window(store, monitor.deployment, start - timedelta(weeks=PAST), now)
     past, current = [each for each in hours if each.start < start], [each for each in hours if each.start >= start]
     made = {
         "software": lambda: grown(store, name, software(monitor, past, current, simulated=simulated), memory, start),

@@ -179,7 +179,10 @@ def _note(path: Path, found: list[frames.Frame]) -> None:
 
 def _forget(place: Path) -> None:
     """Drop notes older than repeats are remembered, and segments that died before they had a name."""
+    if not place.is_dir():
+        return
     horizon = RealClock().now().timestamp() - REMEMBER_SECONDS
-    for path in [*place.glob("*.ids"), *place.glob("*.new")]:
-        if path.stat().st_mtime < horizon:
-            path.unlink(missing_ok=True)
+    with os.scandir(place) as files:
+        for file in files:
+            if file.name.endswith((".ids", ".new")) and file.stat().st_mtime < horizon:
+                Path(file).unlink(missing_ok=True)

@@ -90,7 +90,8 @@ def compare(
     rejected = discoveries([finding.p_value for _, finding in tests], q)
     kept: dict[str, list[Finding]] = {name: [] for name in found}
     for (name, finding), real in zip(tests, rejected, strict=True):
-        kept[name].append(finding if real and not hopeless else replace(finding, level="ok"))
+        as_it_is = finding.level == "ok" or (real and not hopeless)
+        kept[name].append(finding if as_it_is else replace(finding, level="ok"))
     results = [
         _result(
             name,

@@ -7,8 +7,10 @@ value show heaps and lost digits that quantiles cannot see (a stuck sensor insid
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter as Counts
 from dataclasses import asdict, dataclass
+from itertools import accumulate, pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -294,20 +296,17 @@ def _buckets(hashes: hashing.Hashes) -> npt.NDArray[np.int64]:
 
 def quantiles(tally: Tally, layout: NumberLayout, at: tuple[float, ...] = (0.25, 0.5, 0.75)) -> list[float] | None:
     """Quantiles of a window from its counts, interpolated inside bins; None without values."""
-    found = points(tally, layout)
+    found = sorted(points(tally, layout))
     if not found:
         return None
-    found.sort()
-    highs = np.array([high for _, high, _ in found])
-    lows = np.array([low for low, _, _ in found])
-    counts = np.array([count for _, _, count in found], dtype=np.float64)
-    ends = np.cumsum(counts)
+    ends = list(accumulate(count for _, _, count in found))
     result = []
     for q in at:
-        place = min(int(np.searchsorted(ends, q * ends[-1], side="left")), len(found) - 1)
-        share = (q * ends[-1] - (ends[place] - counts[place])) / counts[place]
-        share = min(max(share, 0.0), 1.0)
-        result.append(float(lows[place] * (1 - share) + highs[place] * share))
+        wanted = q * ends[-1]
+        place = min(bisect_left(ends, wanted), len(found) - 1)
+        low, high, count = found[place]
+        share = min(max((wanted - (ends[place] - count)) / count, 0.0), 1.0)
+        result.append(low * (1 - share) + high * share)
     return result
 
 
@@ -320,11 +319,12 @@ def points(tally: Tally, layout: NumberLayout) -> list[tuple[float, float, int]]
     bins = len(layout.edges) - 1
     low, high = tally.low, tally.high
     found = [
-        (min(max(layout.edges[i], low), high), max(min(layout.edges[i + 1], high), low), int(n))
-        for i, n in enumerate(tally.cells[1 : bins + 1])
+        (min(max(start, low), high), max(min(end, high), low), n)
+        for (start, end), n in zip(pairwise(layout.edges), tally.cells[1 : bins + 1].tolist(), strict=True)
         if n
     ]
-    found += [(value, value, int(n)) for value, n in zip(layout.heavy, tally.cells[bins + 2 :], strict=True) if n]
+    heavy = zip(layout.heavy, tally.cells[bins + 2 :].tolist(), strict=True)
+    found += [(value, value, n) for value, n in heavy if n]
     return found + [(*ends, n) for ends, n in _far_bins(tally)]
 
 

@@ -106,7 +106,7 @@ def proportions(first: tuple[float, float], second: tuple[float, float]) -> floa
     if a + b > (n + m) / 2:
         a, b = n - a, m - b
     if (a + b) * min(n, m) / (n + m) >= PLENTY:
-        return chi_squared(np.array([a, n - a]), np.array([b, m - b]))
+        return _chi_squared(np.array([a, n - a]), np.array([b, m - b]))
     share, events, found = m / (n + m), int(np.ceil(a + b)), int(np.floor(b))
     below = special.bdtr(found, events, share)
     above = special.bdtrc(int(np.ceil(b)) - 1, events, share) if b > 0 else 1.0
