@@ -165,6 +165,22 @@ def test_an_alarm_says_since_when_in_which_rows_from_which_table_and_what_will_b
     assert seen[0].detail["changed"][0]["slice"][:2] == ["kind", "b"]
 
 
+def test_an_alarm_that_lasts_long_has_its_first_day_and_what_was_told_of_it(world):
+    """Longer than what is read for the page: 500 looks."""
+    with world.store.transaction(actor="test", action="monitor.observed", subject="monitor.health") as transaction:
+        for look in range(500):
+            about = {"monitor": "health", "deployment": "api", "model": "late", "start": START, "at": START}
+            risen = {"message": "drift: it moved. What helps: retrain"} if look == 3 else {}
+            level = "ok" if look < 3 else "page"
+            end = START + look * DAY
+            transaction.add(Observation(kind="drift", level=level, says="moved", detail=risen, end=end, **about))
+            transaction.add(Observation(kind="units", level="ok", says="none", detail={}, end=end, **about))
+    shown = monitor.show(world.store, "health")
+    (alarm,) = shown["alarms"]
+    assert alarm["since"] == (START + 3 * DAY).isoformat() and alarm["message"].startswith("drift: it moved")
+    assert headline(shown) == "drift alarms since 2024-03-04."
+
+
 def a_release():
     return Release(
         digest="d", model="late", number=1, created=START, as_of=START, author="a", state="live", body={}

@@ -165,6 +165,15 @@ def test_noise_is_no_change() -> None:
     assert sum(locate(rng.normal(0, 1, 30), np.ones(30)) is not None for _ in range(100)) <= 5
 
 
+def test_a_model_that_was_well_for_months_and_fades_since_is_dated_and_a_step_is_not() -> None:
+    rng = np.random.default_rng(14)
+    weeks = np.arange(28)
+    fading = 0.86 - 0.012 * np.maximum(weeks - 13, 0) + rng.normal(0, 0.006, 28)
+    found = crossing(fading, float(0.86 - 0.012 * (27 - 13 + 6)))
+    assert found is not None and found.low <= 6 <= found.high and abs(found.slope + 0.012) < 0.003
+    assert crossing(0.86 - 0.1 * (weeks >= 15) + rng.normal(0, 0.006, 28), 0.6) is None
+
+
 def test_a_forecast_covers_the_date_and_a_season_never_falls() -> None:
     rng = np.random.default_rng(13)
     covered, spoken = 0, 0

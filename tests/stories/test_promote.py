@@ -21,6 +21,7 @@ def test_a_person_promotes_what_is_in_shadow_and_goes_back(shop: Shop) -> None:
     promoted = shop.yard("release", "promote", "buys@2", "--reason", "it agrees", "--json")
     assert promoted.code == 0 and "it agrees" in promoted.json["promoted"][0]
     assert shop.yard("status", "--json").json["deployments"][0]["release"] == "buys@2"
-    assert "it agrees" in shop.yard("release", "show", "buys@2").out
+    told = shop.yard("release", "show", "buys@2").out
+    assert "it agrees" in told and "trained on  all rows" in told
     assert shop.yard("release", "rollback", "buys-api", "--reason", "customers complain").code == 0
     assert shop.yard("status", "--json").json["deployments"][0]["release"] == "buys@1"

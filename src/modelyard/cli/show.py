@@ -183,6 +183,8 @@ def release(value: Json) -> None:
         click.echo(f"    {guard['verdict']:<10} {guard['says']} (margin {margin}, alpha {alpha:.2g})")
     click.echo(f"  data as of  {value['as_of']}, author {value['author']}")
     click.echo(f"  dataset     {body['dataset']['entity']} {body['dataset']['digest'][:12]}")
+    if body.get("window"):
+        click.echo(f"  trained on  {body['window']['says']}")
     click.echo(f"  code        {body['code']['function']} {body['code']['fingerprint'][:12]}")
     click.echo(f"  params      {body['params']}, seed {body['seed']}")
     for part, values in body.get("metrics", {}).items():

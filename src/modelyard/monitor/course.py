@@ -40,7 +40,9 @@ def _figures(each: Observation, columns: Sequence[str]) -> Iterator[tuple[str, A
     match each.kind:
         case "quality" | "estimate":
             label = "by labels" if each.kind == "quality" else "estimated"
-            yield f"{detail.get('metric', 'metric')}, {label}", detail.get("value")
+            name = f"{detail.get('metric', 'metric')}, {label}"
+            yield name, detail.get("value")
+            yield f"{name}{USUAL}", detail.get("release_value")
         case "concept":
             yield "excess of the loss", (detail.get("excess") or [None, None])[1]
         case "calibration":

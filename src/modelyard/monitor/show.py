@@ -19,6 +19,9 @@ from modelyard.store import Store
 LIMIT = 200
 PICTURES = 6
 LOOKS = 400
+COURSE = 120
+"""So many looks at what alarms are drawn."""
+CALM, ALARMING = ("ok", "info", "insufficient_data"), ("warn", "page")
 _INNER = ("sums", "detector")
 """What an observation keeps for the next look, and tells nobody."""
 
@@ -72,14 +75,16 @@ def show(store: Store, name: str, *, limit: int = LIMIT) -> Json:
     for each in found:
         levels.setdefault(each.kind, each.level)
     alarming = sorted(
-        (each for each in last.values() if severity(each.level) >= 2), key=lambda each: -severity(each.level)
+        (each for each in last.values() if severity(each.level) >= 2),
+        key=lambda each: ("part_of" in each.detail, -severity(each.level)),
     )
+    rest = [each for each in found if each.kind not in {alarm.kind for alarm in alarming}]
     return {
         "monitor": name,
         "levels": levels,
-        "alarms": [_alarm(each, found) for each in alarming],
+        "alarms": [_alarm(store, each) for each in alarming],
         "pictures": list(_pictures(store, alarming)),
-        "series": course.of(found, alarming),
+        "series": course.of([*_longer(store, alarming), *rest], alarming),
         "observations": [_told(each) for each in found[:limit]],
     }
 
@@ -97,22 +102,36 @@ def _told(each: Observation) -> Json:
     }
 
 
-def _alarm(alarm: Observation, found: Sequence[Observation]) -> Json:
-    """The alarm now, since when it has been one without a break, and what was told of it."""
-    mine = [each for each in found if each.kind == alarm.kind]
-    since, message = alarm.end, ""
-    for each in mine:
-        if severity(each.level) < 2:
-            break
-        since, message = each.end, message or each.detail.get("message", "")
+def _alarm(store: Store, alarm: Observation) -> Json:
+    """The alarm now, since when it has been one without a break, however long that is, and what was told of it."""
+    about: dict[str, Any] = {"monitor": alarm.monitor, "kind": alarm.kind}
+    calm = store.read(Observation, **about, level=CALM, order=("end", "id"), descending=True, limit=1)
+    after: dict[str, Any] = {"end__gt": calm[0].end} if calm else {}
+    mine = store.read(Observation, **about, **after, level=ALARMING, order=("end", "id"))
     return {
         "kind": alarm.kind,
         "level": alarm.level,
         "says": alarm.says,
-        "since": since.isoformat(),
-        "message": message,
+        "since": mine[0].end.isoformat(),
+        "message": next((told for each in reversed(mine) if (told := each.detail.get("message"))), ""),
         "part_of": alarm.detail.get("part_of"),
     }
+
+
+def _longer(store: Store, alarming: Sequence[Observation]) -> list[Observation]:
+    """The looks at what alarms, newest first: of these more are drawn than of what is calm."""
+    return [
+        each
+        for alarm in alarming
+        for each in store.read(
+            Observation,
+            monitor=alarm.monitor,
+            kind=alarm.kind,
+            order=("end", "id"),
+            descending=True,
+            limit=COURSE,
+        )
+    ]
 
 
 def _pictures(store: Store, alarming: Sequence[Observation]) -> Iterator[Json]:

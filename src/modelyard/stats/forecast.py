@@ -5,12 +5,17 @@ for each ρ of a grid the posterior of (a, b, σ²) is known in closed form (Zel
 ρ's marginal likelihood and a prior that expects some autocorrelation. Draws of it give the crossing of a + b t.
 
 It speaks only when a line is what the series shows: the slope goes towards the floor with probability .99, and the line
-is better by its BIC than a season (a sine of any period, on all of the history) and than a flat series.
+is better by its BIC than a season (a sine of any period, on all of the history) and than a flat series. A model that was well
+for months and fades since is no line: where a bend (flat, then a line) is better than all these and than a step, the values
+since the bend are taken for the line. A season that tells the values about as well keeps it silent, unless the floor is near
+and that season goes through it, too.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +29,14 @@ RHO = np.linspace(0.0, 0.9, 10)
 BETTER = 8.0
 """By so much the BIC of the line must be lower than that of any season: odds of 50 to 1. Half a wave of a year looks like a
 line; who has seen less than a year cannot rule it out but by the fit."""
+FLAT, FADING = 4, 10
+"""So many values at least before a bend and after it."""
+BENT = 12.0
+"""As `BETTER`, for a bend: its place is chosen, and half a wave looks still more like one."""
+NEAR, FAR = 8.0, 60.0
+"""A floor that is so many steps away: then a season that does not spare it either is no reason for silence."""
+Rival = tuple[int, Callable[[Floats], Floats]]
+"""How many parameters were chosen beside the columns, and the columns at given places."""
 PERIODS = (4.0, 6.0, 8.0, 10.0, 13.0, 17.0, 22.0, 26.0, 34.0, 43.0, 52.0, 65.0, 80.0)
 
 
@@ -55,9 +68,21 @@ def crossing(values: Floats, floor: float, *, falling: bool = True) -> Crossing 
     y, target = whole[-LAST:], sign * floor
     if len(y) < FEWEST or not np.isfinite(whole).all() or np.ptp(y) == 0:
         return None
+    found = _met(y, target, sign)
+    if found is not None and _straight(y, whole, target, found.steps):
+        return found
+    bend = _bend(whole)
+    if bend is None:
+        return None
+    found = _met(whole[bend:][-LAST:], target, sign)
+    return found if found is not None and _bent(whole, bend, target, found.steps) else None
+
+
+def _met(y: Floats, target: float, sign: float) -> Crossing | None:
+    """Where the line through these values meets the floor; None when it may as well not fall."""
     a, b = _posterior(y)
     probability = float((b < 0).mean())
-    if probability < SURE or not _straight(y, whole):
+    if probability < SURE:
         return None
     steps = np.where(b < 0, (target - a) / np.minimum(b, -1e-12), np.inf)
     low, middle, high = np.quantile(np.maximum(steps, 0.0), [0.1, 0.5, 0.9], method="inverted_cdf")
@@ -100,25 +125,63 @@ def _posterior(y: Floats) -> tuple[Floats, Floats]:
     return levels, slopes
 
 
-def _straight(y: Floats, whole: Floats) -> bool:
-    """Whether a line tells the series better than a season does: on the last values, and on all there are."""
+def _straight(y: Floats, whole: Floats, target: float, steps: float) -> bool:
+    """Whether a line tells the series better than a season does, or no season would spare it the floor: on the last values,
+    and on all there are."""
     return all(
-        _bic(part, _line(part)) + BETTER <= min(_bic(part, x) for x in _others(part))
+        _spared(part, _bic(part, _line(part)) + BETTER, _others(len(part)), target, steps) is False
         for part in {len(y): y, len(whole): whole}.values()
     )
+
+
+def _bent(y: Floats, bend: int, target: float, steps: float) -> bool:
+    """The same of a bend, beside steps."""
+    n = len(y)
+    rivals = [*_others(n), *(_step(n, k) for k in range(2, n - 1))]
+    return _spared(y, _bic(y, _bending(n, bend)) + np.log(n) + BENT, rivals, target, steps) is False
+
+
+def _spared(y: Floats, limit: float, rivals: Sequence[Rival], target: float, steps: float) -> bool:
+    """Whether a rival whose BIC is below `limit` stays above the floor for twice as long as the line takes to reach it."""
+    n, far = len(y), len(y) + int(np.ceil(min(2 * steps + NEAR, FAR)))
+    for extra, columns in rivals:
+        x = columns(np.arange(far, dtype=np.float64))
+        if _bic(y, x[:n]) + extra * np.log(n) >= limit:
+            continue
+        if steps > NEAR:
+            return True
+        ahead = x[n:] @ np.linalg.lstsq(x[:n], y, rcond=None)[0]
+        if ahead.min() > target:
+            return True
+    return False
+
+
+def _bend(y: Floats) -> int | None:
+    """Where a flat series most likely began to be a line; None when it is too short for a bend."""
+    places = range(FLAT, len(y) - FADING + 1)
+    return min(places, key=lambda k: _bic(y, _bending(len(y), k)), default=None)
+
+
+def _bending(n: int, k: int) -> Floats:
+    return np.column_stack([np.ones(n), np.maximum(np.arange(n) - k, 0)])
+
+
+def _step(n: int, k: int) -> Rival:
+    return 1, lambda t: np.column_stack([np.ones(len(t)), t >= k])
 
 
 def _line(y: Floats) -> Floats:
     return np.column_stack([np.ones(len(y)), np.arange(len(y))])
 
 
-def _others(y: Floats) -> list[Floats]:
-    t = np.arange(len(y))
-    waves = [
-        np.column_stack([np.ones(len(y)), np.sin(2 * np.pi * t / period), np.cos(2 * np.pi * t / period)])
-        for period in PERIODS
-    ]
-    return [np.ones((len(y), 1)), *waves]
+def _others(n: int) -> list[Rival]:
+    """A flat series, and a wave of each period."""
+    flat: Rival = (0, lambda t: np.ones((len(t), 1)))
+    return [flat, *((0, partial(_wave, period)) for period in PERIODS)]
+
+
+def _wave(period: float, t: Floats) -> Floats:
+    return np.column_stack([np.ones(len(t)), np.sin(2 * np.pi * t / period), np.cos(2 * np.pi * t / period)])
 
 
 def _bic(y: Floats, x: Floats) -> float:

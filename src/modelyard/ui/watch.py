@@ -62,8 +62,11 @@ def headline(seen: Json) -> str:
     if not seen["observations"]:
         return "It has not looked yet."
     if seen["alarms"]:
-        kinds = [alarm["kind"] for alarm in seen["alarms"] if not alarm["part_of"]]
-        return f"{' and '.join(kinds)} alarm{'s' if len(kinds) == 1 else ''} since {seen['alarms'][0]['since'][:10]}."
+        first = [alarm for alarm in seen["alarms"] if not alarm["part_of"]]
+        since = min(alarm["since"] for alarm in first)
+        return (
+            f"{' and '.join(each['kind'] for each in first)} alarm{'s' if len(first) == 1 else ''} since {since[:10]}."
+        )
     unknown = [kind for kind, level in seen["levels"].items() if level == "insufficient_data"]
     if unknown:
         return f"No alarm, but of {', '.join(unknown)} too little is known."
@@ -82,10 +85,10 @@ def _charts(series: list[Json], kinds: set[str]) -> list[Markup]:
     found = {(each["kind"], each["name"]): each["points"] for each in series}
     drawn = []
     for (kind, name), points in found.items():
-        if kind not in kinds or len(points) < 2 or name.endswith(USUAL):
+        if kind not in kinds or len(points) < 2 or name.endswith(USUAL) or not any(value for *_, value in points):
             continue
         usual = found.get((kind, f"{name}{USUAL}"), [])
-        lines = [charts.Series("now" if usual else name, "policy", _points(points))]
+        lines = [charts.Series("now", "policy", _points(points))]
         lines += [charts.Series("usual", "static", _points(usual))] if usual else []
         svg = charts.draw(lines, [], [], width=WIDTH, title=name)
         drawn.append(Markup("<figure>{}<figcaption>{}</figcaption></figure>").format(Markup(svg), name))
