@@ -93,8 +93,8 @@ def run(server: Server, models: Path, kind: str, number: int, work: Path, second
             return {"wrong": wrong}
         for cell, (count, connections) in CELLS.items():
             body = json.dumps(server.body(rows[:count])).encode()
-            measure(url, body, JSON, connections, 1, process.pid)
-            found[cell] = asdict(measure(url, body, JSON, connections, seconds, process.pid))
+            measure(url, [body], JSON, connections, 1, process.pid)
+            found[cell] = asdict(measure(url, [body], JSON, connections, seconds, process.pid))
         found["rss"] = resident(process.pid)
     return found
 

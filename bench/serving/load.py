@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import os
 import re
@@ -12,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,13 +33,15 @@ class Measured:
     failed: int
 
 
-def measure(url: str, body: bytes, headers: Mapping[str, str], connections: int, seconds: float, pid: int) -> Measured:
-    """Ask as fast as the server answers; `pid` is the server's first process."""
+def measure(
+    url: str, bodies: Sequence[bytes], headers: Mapping[str, str], connections: int, seconds: float, pid: int
+) -> Measured:
+    """Ask as fast as the server answers, one body after the other; `pid` is the server's first process."""
     before = processor(pid)
-    if shutil.which("wrk"):
-        requests, spent, p50, p99, failed = _wrk(url, body, headers, connections, seconds)
+    if shutil.which("wrk") and len(bodies) == 1:
+        requests, spent, p50, p99, failed = _wrk(url, bodies[0], headers, connections, seconds)
     else:
-        requests, spent, p50, p99, failed = _own(url, body, headers, connections, seconds)
+        requests, spent, p50, p99, failed = _own(url, bodies, headers, connections, seconds)
     used = processor(pid) - before
     return Measured(requests / spent, 1000 * used / max(requests, 1), p50, p99, failed)
 
@@ -108,19 +111,21 @@ def _wrk(url: str, body: bytes, headers: Mapping[str, str], connections: int, se
     return int(requests), spent, p50, p99, int(failed)
 
 
-def _own(url: str, body: bytes, headers: Mapping[str, str], connections: int, seconds: float) -> tuple:
+def _own(url: str, bodies: Sequence[bytes], headers: Mapping[str, str], connections: int, seconds: float) -> tuple:
     """The generator below in a process of its own, pinned like wrk."""
     ask = json.dumps({"url": url, "headers": dict(headers), "connections": connections, "seconds": seconds})
     command = ["taskset", "-c", str(LOAD_CORE), sys.executable, __file__, ask]
-    out = subprocess.run(command, input=body, capture_output=True, check=True).stdout
+    out = subprocess.run(command, input=b"\0".join(bodies), capture_output=True, check=True).stdout
     return tuple(json.loads(out))
 
 
-async def _connection(host: str, port: int, message: bytes, until: float, took: list[float], failed: list[int]) -> None:
+async def _connection(
+    host: str, port: int, messages: Iterator[bytes], until: float, took: list[float], failed: list[int]
+) -> None:
     reader, writer = await asyncio.open_connection(host, port)
     while time.monotonic() < until:
         began = time.monotonic()
-        writer.write(message)
+        writer.write(next(messages))
         head = await reader.readuntil(b"\r\n\r\n")
         length = re.search(rb"(?i)content-length: *(\d+)", head)
         assert length is not None
@@ -130,20 +135,21 @@ async def _connection(host: str, port: int, message: bytes, until: float, took: 
     writer.close()
 
 
-async def _generate(ask: dict, body: bytes) -> list[float]:
+async def _generate(ask: dict, bodies: Sequence[bytes]) -> list[float]:
     host, port, path = re.fullmatch(r"http://([^:]+):(\d+)(/.*)", ask["url"]).groups()
-    lines = [f"POST {path} HTTP/1.1", f"host: {host}:{port}", f"content-length: {len(body)}"]
+    lines = [f"POST {path} HTTP/1.1", f"host: {host}:{port}"]
     lines += [f"{name}: {value}" for name, value in ask["headers"].items()]
-    message = "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+    head = "\r\n".join(lines).encode()
+    messages = itertools.cycle(b"%b\r\ncontent-length: %d\r\n\r\n%b" % (head, len(each), each) for each in bodies)
     took: list[float] = []
     failed = [0]
     began = time.monotonic()
     until = began + ask["seconds"]
-    some = [_connection(host, int(port), message, until, took, failed) for _ in range(ask["connections"])]
+    some = [_connection(host, int(port), messages, until, took, failed) for _ in range(ask["connections"])]
     await asyncio.gather(*some)
     cuts = statistics.quantiles(took, n=100)
     return [len(took), time.monotonic() - began, 1000 * cuts[49], 1000 * cuts[98], failed[0]]
 
 
 if __name__ == "__main__":
-    print(json.dumps(asyncio.run(_generate(json.loads(sys.argv[1]), sys.stdin.buffer.read()))))
+    print(json.dumps(asyncio.run(_generate(json.loads(sys.argv[1]), sys.stdin.buffer.read().split(b"\0")))))

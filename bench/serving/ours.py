@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 from peers import Server, Started
 from problem import NAMES, fit, table
 
@@ -22,6 +23,7 @@ from modelyard.models import compiling
 from modelyard.models import signature as signatures
 from modelyard.records import Deployment, Release
 from modelyard.spec.types import DeploymentSpec
+from modelyard.stats import Profile
 from modelyard.store import Store, open_store
 
 RULES = {name: {"missing": "median", "out_of_range": "clip"} for name in NAMES}
@@ -44,8 +46,8 @@ def saved(kind: str, compiled: bool) -> tuple[Path, dict, models.Baseline, str]:
     return directory, signature, models.Baseline.of(rows, np.asarray(rows["y"]).astype(int), [], signature), says
 
 
-def release(store: Store, kind: str, number: int, compiled: bool) -> str:
-    """Record release `number` of a model `kind`; its digest."""
+def release(store: Store, kind: str, number: int, compiled: bool, watched: bool) -> str:
+    """Record release `number` of a model `kind`, with the profile of its training rows if it is `watched`; its digest."""
     at = datetime.now(UTC)
     # The canary is the same model under another digest: every answer can be compared with the one right answer.
     directory, signature, baseline, says = saved(kind, compiled)
@@ -53,6 +55,10 @@ def release(store: Store, kind: str, number: int, compiled: bool) -> str:
         "signature": store.blobs.put(canonical(signature)), "artefact": store.blobs.put_tree(directory),
         "baseline": store.blobs.put(baseline.to_json()), "number": number, "says": says,
     }  # fmt: skip
+    if watched:
+        answers = pa.array(models.load(directory, signature=signature).predict(table()))
+        known = Profile.of(table().select(NAMES).append_column("prediction", answers), computed=["prediction"])
+        body["reference"] = store.blobs.put(canonical(known.to_json()))
     with store.transaction(actor="bench", action="release.created", subject="late") as transaction:
         transaction.add(
             Release(
@@ -85,12 +91,14 @@ def routes(champion: str, canary: str = "", shadow: str = "") -> dict:
     return {"arms": arms, "shadows": shadows, "warm": [], "salt": "bench"}
 
 
-def make(home: Path, kind: str, *, compiled: bool = True, on: bool = True, shadow: bool = False) -> None:
+def make(
+    home: Path, kind: str, *, compiled: bool = True, on: bool = True, shadow: bool = False, watched: bool = False
+) -> None:
     """A home whose deployment `late` serves `kind`."""
     with open_store(home, project="bench", clock=RealClock()) as store:
-        first = release(store, kind, 1, compiled)
-        second = release(store, kind, 2, compiled) if on else ""
-        third = release(store, kind, 3, compiled) if shadow else ""
+        first = release(store, kind, 1, compiled, watched)
+        second = release(store, kind, 2, compiled, watched) if on else ""
+        third = release(store, kind, 3, compiled, watched) if shadow else ""
         deploy(store, routes(first, second, third), ON if on else OFF)
 
 

@@ -6,6 +6,7 @@ import errno
 import os
 import threading
 
+import numpy as np
 import pytest
 
 from modelyard.records import Segment
@@ -276,3 +277,17 @@ def test_entries_of_different_releases_share_a_table():
     assert rows["in.y"].to_pylist() == [None, None, "k", None]
     assert rows["row"].to_pylist() == [3, 5, 0, 0]
     assert rows["error"].to_pylist() == ["", "", "", "model_failed"]
+
+
+def test_numbers_packed_as_bytes_and_listed_ones_share_a_column():
+    from modelyard.serve.frames import Many, Shape
+
+    packed = np.array([1.5, np.nan]).tobytes()
+    many = Many(ids=["a", "b"], n=2, arm="c", release="r", at=0, ms=[1.0, 1.0], values=packed, inputs=[packed])
+    shadow = Entry(id="c", n=1, arm="d", release="r", at=0, role="shadow")
+    listed = Entry(id="d", n=1, arm="c", release="r", at=0, inputs=[[2.5]])
+    numbers, words = Shape("r", {"x": "number"}), Shape("s", {"x": "category"})
+    assert table([numbers, many, shadow, many])["in.x"].to_pylist() == [1.5, None, None, 1.5, None]
+    assert table([numbers, many, shadow, listed])["in.x"].to_pylist() == [1.5, None, None, 2.5]
+    named = Entry(id="e", n=1, arm="c", release="s", at=0, inputs=[["k"]])
+    assert table([numbers, many, words, named])["in.x"].to_pylist() == ["1.5", None, "k"]

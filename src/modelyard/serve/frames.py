@@ -117,6 +117,8 @@ class Many(msgspec.Struct, omit_defaults=True, tag="many"):
 
 
 Frame: TypeAlias = Shape | Entry | Many
+Values: TypeAlias = list[Any] | np.ndarray
+"""Of one input in a frame; as an array they are float64, NaN for none."""
 
 
 @dataclass(frozen=True)
@@ -164,7 +166,7 @@ def table(frames: Iterable[Frame]) -> pa.Table:
     """
     shapes: dict[str, dict[str, str]] = {}
     fixed: dict[str, list[Any]] = {name: [] for name in COLUMNS.names}
-    inputs: dict[str, list[Any]] = {}
+    inputs: dict[str, list[tuple[int, Values]]] = {}
     kinds: dict[str, str] = {}
     total = 0
     for frame in frames:
@@ -177,16 +179,13 @@ def table(frames: Iterable[Frame]) -> pa.Table:
             _extend(fixed, frame)
         if frame.inputs is not None:
             for (name, kind), packed in zip(shapes[frame.release].items(), frame.inputs, strict=True):
-                values = _numbers(packed) if isinstance(packed, bytes) else packed
-                column = inputs.setdefault(name, [])
-                column += [None] * (total - len(column))
-                column += values
+                values = np.frombuffer(packed, dtype="<f8") if isinstance(packed, bytes) else packed
+                inputs.setdefault(name, []).append((total, values))
                 kinds[name] = _wider(kinds.get(name, kind), kind)
         total += frame.n
     columns = {name: pa.array(values, COLUMNS.field(name).type) for name, values in fixed.items()}
-    for name, values in inputs.items():
-        values += [None] * (total - len(values))
-        columns[f"in.{name}"] = _column(values, kinds[name])
+    for name, parts in inputs.items():
+        columns[f"in.{name}"] = _input(parts, kinds[name], total)
     return pa.table(columns)
 
 
@@ -238,10 +237,6 @@ def _each(values: Sequence[Any], lengths: Sequence[int]) -> list[Any]:
     return [value for value, length in zip(values, lengths, strict=True) for _ in range(length)]
 
 
-def _numbers(packed: bytes) -> list[Any]:
-    return [None if value != value else value for value in np.frombuffer(packed, dtype="<f8").tolist()]
-
-
 def _at_rows(values: list[Any], changes: Iterable[tuple[int, Any]]) -> list[Any]:
     for row, value in changes:
         values[row] = value
@@ -266,6 +261,21 @@ def _wider(one: str, other: str) -> str:
     if one == other:
         return one
     return "number" if {one, other} == {"integer", "number"} else "category"
+
+
+def _input(parts: list[tuple[int, Values]], kind: str, rows: int) -> pa.Array:
+    """A column of so many rows, from the first row of each part and its values; null in between."""
+    if kind == "number" and all(isinstance(values, np.ndarray) for _, values in parts):
+        numbers = np.full(rows, np.nan)
+        for first, values in parts:
+            numbers[first : first + len(values)] = values
+        return pa.array(numbers, from_pandas=True)
+    found: list[Any] = [None] * rows
+    for first, values in parts:
+        if isinstance(values, np.ndarray):
+            values = [None if value != value else value for value in values.tolist()]
+        found[first : first + len(values)] = values
+    return _column(found, kind)
 
 
 def _column(values: list[Any], kind: str) -> pa.Array:

@@ -51,7 +51,7 @@ class Groups:
         low, high = np.full(self.size, np.inf), np.full(self.size, -np.inf)
         if len(values) == 0:
             return low, high
-        if self.of is None:
+        if self.of is None or self.size == 1:
             return np.array([values.min()]), np.array([values.max()])
         np.minimum.at(low, self.of, values)
         np.maximum.at(high, self.of, values)
