@@ -51,7 +51,9 @@ def measure(piece: pa.Array, size: int, toward: tuple[float, ...]) -> tuple[dict
     vectors, odd = _matrix(piece, size)
     norms = np.linalg.norm(vectors, axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
-        cosines = vectors @ _directions(size, toward).T / norms[:, None]
+        # Row by row: what a matrix product gives of a row depends, in the last bit, on the rows beside it.
+        along = [np.einsum("ij,j->i", vectors, each) for each in _directions(size, toward)]
+        cosines = np.column_stack(along) / norms[:, None]
     cosines[norms == 0] = np.nan
     return {NORM: norms, **{name: cosines[:, i] for i, name in enumerate((DIRECTION, *SIDES))}}, odd
 
