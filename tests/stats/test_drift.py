@@ -113,6 +113,75 @@ def test_a_lost_column_pages_and_a_new_one_informs():
     ]
 
 
+def only(known, now):
+    """What is found of a single column that alarms."""
+    (found,) = [r for r in compare(known, Profile.of(now, known)) if r.verdict in ("warn", "page")]
+    return found
+
+
+def flights(seed, n):
+    """Whole numbers, and heaps: columns as most tables have them."""
+    rng = np.random.default_rng(seed)
+    speed = np.round(rng.gamma(3, 3, n)) * 1.15
+    return {
+        "minutes": np.round(rng.gamma(4, 35, n)),
+        "wind": np.where(rng.random(n) < 0.1, 0, speed),
+        "id": rng.random(n),
+    }
+
+
+@pytest.mark.parametrize("name", ["minutes", "wind"])
+def test_a_stuck_value_is_named_among_heaps_and_whole_numbers_too(name):
+    now, rng = flights(7, 5_000), np.random.default_rng(7)
+    now[name] = share(rng, now[name], 0.25, now[name].max() / 2 + 0.4)
+    found = only(Profile.of(pa.table(flights(6, 20_000))), pa.table(now))
+    assert (found.column, found.kinds[0], found.verdict) == (name, "stuck", "page")
+    assert "the others are as before" in found.says and "median" not in found.says
+
+
+def test_whole_numbers_that_are_rounded_are_so_and_not_another_world():
+    now = flights(7, 5_000)
+    now["minutes"] = np.round(now["minutes"] / 10) * 10
+    found = only(Profile.of(pa.table(flights(6, 20_000))), pa.table(now))
+    assert (found.column, found.kinds[0]) == ("minutes", "precision")
+
+
+def test_what_lies_out_of_range_or_is_new_explains_what_it_moves(reference):
+    rng = np.random.default_rng(7)
+    rows = draw(rng, SIZE)
+    numbers = rows.set_column(3, "n3", pa.array(share(rng, rows["n3"].to_numpy(zero_copy_only=False), 0.05, -999)))
+    found = only(reference, numbers)
+    assert found.kinds[0] == "range" and "median" not in found.says
+    words = rows.set_column(
+        rows.column_names.index("kind"),
+        "kind",
+        pa.array(share(rng, rows["kind"].to_numpy(zero_copy_only=False), 0.2, "x")),
+    )
+    found = only(reference, words)
+    assert found.kinds[0] == "unseen" and "top values" not in found.says
+
+
+def test_a_rare_value_in_another_case_is_known_by_its_hash():
+    rng = np.random.default_rng(8)
+    stock = lambda n: [f"Item{i}A" for i in rng.integers(0, 2_000, n)]  # noqa: E731
+    known = Profile.of(pa.table({"stock": stock(20_000)}))
+    for change, shown in ((str.lower, "'Item"), (lambda word: word + " ", "'Item")):
+        found = only(known, pa.table({"stock": [change(word) for word in stock(4_000)]}))
+        assert found.kinds[0] == "case" and shown in found.says
+
+
+def test_few_values_of_a_sparse_column_are_no_heaps_that_fade():
+    """Of a dozen values each is a twentieth and more; other ones in the next table are no news."""
+    alarmed = 0
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        known, now = (
+            pa.table({"agent": pa.array(rng.integers(1, 500, 300), mask=rng.random(300) < 0.95)}) for _ in range(2)
+        )
+        alarmed += any(c["verdict"] != "ok" for c in compare_frames(known, now)["columns"])
+    assert alarmed <= 1
+
+
 def stream(rng, days, per_day=60):
     """A world without drift: weekdays, slow weather, an unfair week now and then, and columns that tell the time."""
     weather = np.zeros(days)

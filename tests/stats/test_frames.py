@@ -3,8 +3,10 @@
 import json
 from datetime import UTC, datetime, timedelta
 
+import duckdb
 import numpy as np
 import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pytest
 
@@ -45,17 +47,81 @@ def test_any_frame_gives_the_same_result():
     assert list(alarms(wanted)) == ["kind"]
     assert compare_frames(pd.DataFrame(known), pd.DataFrame(now)) == wanted
     assert compare_frames(known, pa.table(now).to_batches()[0]) == wanted
+    assert compare_frames(pl.DataFrame(known), pl.DataFrame(now)) == wanted
+    assert compare_frames(pl.DataFrame(known).lazy(), pl.DataFrame(now).lazy()) == wanted
+    coded = pl.DataFrame(known).with_columns(pl.col("kind").cast(pl.Categorical))
+    assert compare_frames(coded, pd.DataFrame(now).astype({"kind": "category"})) == wanted
+    records = [pd.DataFrame(each).to_dict("records") for each in (known, now)]
+    assert compare_frames(*records) == wanted
 
-    class Stream:
-        """What Polars and others give: Arrow's C stream, and nothing else."""
 
-        def __init__(self, table):
-            self._table = table
+def test_what_duckdb_answers_is_a_table_whether_asked_or_executed():
+    """Texts come as views, and a connection is its own result."""
+    tables = dict(zip(("known", "now"), (pa.table(rows(1)), pa.table(rows(2, kind=["e"] * SIZE))), strict=True))
+    wanted = compare_frames(tables["known"], tables["now"])
+    connections = [duckdb.connect() for _ in tables]
+    for connection, (name, table) in zip(connections, tables.items(), strict=True):
+        connection.register(name, table)
+    asked = [each.sql(f"FROM {name}") for each, name in zip(connections, tables, strict=True)]
+    assert compare_frames(*asked) == wanted
+    executed = [each.execute(f"FROM {name}") for each, name in zip(connections, tables, strict=True)]
+    assert compare_frames(*executed) == wanted
 
-        def __arrow_c_stream__(self, requested_schema=None):
-            return self._table.__arrow_c_stream__(requested_schema)
 
-    assert compare_frames(Stream(pa.table(known)), Stream(pa.table(now))) == wanted
+@pytest.mark.parametrize("data", [None, "orders.csv", 3, [1, 2], np.arange(6.0), pd.Series([1.0]), pl.Series([1.0])])
+def test_what_is_no_table_is_said(data):
+    with pytest.raises(TypeError, match=r"a table is needed.*this is a"):
+        compare_frames(rows(1), data)
+
+
+def test_embeddings_may_be_one_array():
+    def vectors(shift):
+        return {"e": np.random.default_rng(int(shift)).normal(size=(600, 16)) + shift}
+
+    found = compare_frames(vectors(0.0), vectors(1.0))["columns"][0]
+    assert found["verdict"] == "page" and "norm" in found["says"]
+
+
+def test_one_name_need_not_be_a_list():
+    known, now = rows(1, id=np.arange(SIZE)), rows(2, id=np.arange(SIZE, 2 * SIZE), kind=["e"] * SIZE)
+    assert compare_frames(known, now, key="id", exclude="kind") == compare_frames(
+        known, now, key=["id"], exclude=["kind"]
+    )
+
+
+def test_what_is_said_of_a_number_is_what_its_rows_say():
+    """The reference's bins know little of where its values lay thin."""
+    rng = np.random.default_rng(1)
+    known = rng.choice([1, 2, 6, 12, 24, 48, 400, -1350], 4_000, p=[0.3, 0.2, 0.2, 0.15, 0.1, 0.03, 0.01, 0.01])
+    now = known[::-1] * 1.7
+    found = compare_frames({"n": known}, {"n": now}, together=False)["columns"][0]
+    assert (found["from"]["median"], found["to"]["median"]) == (np.median(known), round(float(np.median(now)), 2))
+
+
+def test_a_small_factor_of_unit_is_named_in_spite_of_outliers_and_other_factors_are_not():
+    rng = np.random.default_rng(2)
+    known, fresh = (rng.lognormal(2, 0.4, 4_000) + (rng.random(4_000) < 0.002) * 50_000 for _ in range(2))
+
+    def first(factor):
+        found = compare_frames({"way": known}, {"way": fresh * factor}, together=False)["columns"][0]
+        return found["kinds"][0], found["says"]
+
+    assert first(1.609344)[0] == "unit" and "miles and kilometres" in first(1.609344)[1]
+    assert first(2.54)[0] == "unit"
+    assert first(1.5)[0] == "distribution" and first(1.75)[0] == "distribution"
+
+
+def test_a_step_within_the_spread_is_no_other_scale_of_temperature():
+    minutes = np.random.default_rng(3).uniform(300, 2_300, 4_000)
+    assert "unit" not in alarms(compare_frames({"at": minutes}, {"at": minutes + 273}, together=False))["at"]
+    warm = np.random.default_rng(3).normal(12, 8, 4_000)
+    assert alarms(compare_frames({"t": warm}, {"t": warm + 273.15}, together=False))["t"][0] == "unit"
+
+
+def test_an_alarm_says_what_helps():
+    found = compare_frames(rows(1), rows(2, price=rows(2)["price"] * 100))["columns"]
+    assert found[0]["says"].endswith("Convert it back where it is read; do not mix both units.")
+    assert next(c["says"] for c in found if c["verdict"] == "ok").startswith("amount: nothing new")
 
 
 def test_the_order_of_rows_is_of_no_account():
@@ -122,6 +188,10 @@ def test_time_goes_on_without_an_alarm_but_not_backwards():
     known = at(1, january)
     assert alarms(compare_frames(known, at(2, february))) == {}
     assert alarms(compare_frames(known, at(2, datetime(1970, 1, 1, tzinfo=UTC)))) == {"seen": ["range"]}
+    written = {**known, "seen": [each.isoformat() for each in known["seen"]]}
+    assert compare_frames(written, at(2, february), time="seen") == compare_frames(known, at(2, february), time="seen")
+    with pytest.raises(ValueError, match="'kind' holds no times"):
+        compare_frames(known, known, time="kind")
     found = compare_frames(known, at(2, february), time="seen")
     assert "seen" not in [c["column"] for c in found["columns"]]
 

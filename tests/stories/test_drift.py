@@ -37,6 +37,8 @@ def files(tmp_path_factory):
         archive.write(folder / "same.csv", "same.csv")
     (folder / "empty.csv").write_text("order,price,town,late\n")
     (folder / "notes.txt").write_text("hello")
+    double = pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=["x", "x"])
+    pyarrow.parquet.write_table(double, folder / "double.parquet")
     (folder / "torn.parquet").write_bytes(b"PAR1")
     return folder
 
@@ -64,7 +66,40 @@ def test_what_is_wrong_is_said_first_and_ends_with_one(files, capsys):
     assert lines[2].startswith("page  price") and "×100" in lines[2]
     assert any(line.startswith("page  town") and "written differently" in line for line in lines)
     assert "ok    late" in lines
-    assert lines[-1] == "2 page, of 3."
+    assert lines[-1] == "2 page, in 3 columns."
+
+
+def test_columns_of_which_there_is_no_more_to_say_are_one_paragraph(files, capsys):
+    _, out, _ = drift(capsys, files / "before.csv", files / "empty.csv")
+    assert "?     order, price, town, late" in out.splitlines()
+    assert out.count("1500 rows in the reference and 0 in the window; 200 on both sides are needed.") == 1
+
+
+def test_names_are_told_in_signs_that_print(capsys, tmp_path):
+    for name, step in (("one", 1), ("two", 100)):
+        table = pa.table({"a\nb\x1b[31m": np.arange(SIZE) * step, "\x1b[0m": np.arange(SIZE)})
+        pyarrow.parquet.write_table(table, tmp_path / f"{name}.parquet")
+    _, out, _ = drift(capsys, tmp_path / "one.parquet", tmp_path / "two.parquet")
+    assert "page  a\\nb\\x1b[31m  its unit seems changed" in out and "ok    \\x1b[0m" in out and "\x1b" not in out
+
+
+def test_a_csv_file_has_no_types_of_its_own(files, capsys, tmp_path):
+    """Days and codes that the other file keeps as text are text, as they are written."""
+    days = [f"2024-05-{i % 28 + 1:02}" for i in range(SIZE)]
+    codes = [str(i % 7) for i in range(SIZE)]
+    pyarrow.parquet.write_table(pa.table({"day": days, "code": codes}), tmp_path / "kept.parquet")
+    (tmp_path / "kept.csv").write_text("day,code\n" + "".join(f"{d},{c}\n" for d, c in zip(days, codes, strict=True)))
+    for pair in (("kept.parquet", "kept.csv"), ("kept.csv", "kept.parquet")):
+        code, out, _ = drift(capsys, *(tmp_path / name for name in pair))
+        assert code == 0 and "Nothing has drifted in 2 columns." in out
+
+
+def test_a_name_with_a_comma_stands_in_quotes(files, capsys, tmp_path):
+    for name, start in (("one", 0), ("two", SIZE)):
+        lines = [f"{start + i},{i % 5}" for i in range(SIZE)]
+        (tmp_path / f"{name}.csv").write_text("\n".join(['"size, cm",b', *lines]))
+    code, out, _ = drift(capsys, tmp_path / "one.csv", tmp_path / "two.csv", "--exclude", '"size, cm"')
+    assert code == 0 and "Nothing has drifted in 1 column." in out
 
 
 def test_json_and_page(files, capsys, tmp_path):
@@ -88,9 +123,12 @@ def test_an_empty_window_is_insufficient_data(files, capsys):
     ("current", "more", "said"),
     [
         ("absent.csv", (), "no such file"),
+        (".", (), "this is a folder"),
         ("notes.txt", (), "cannot read this kind of file"),
         ("torn.parquet", (), "cannot be read as Parquet"),
         ("same.csv", ("--columns", "prise"), "no column 'prise'"),
+        ("same.csv", ("--time", "town"), "column 'town' holds no times"),
+        ("double.parquet", (), "two columns are named 'x'"),
     ],
 )
 def test_bad_input_is_two_with_a_sentence(files, capsys, current, more, said):

@@ -89,7 +89,14 @@ def test_odd_columns_do_not_break_the_page(values):
         assert "</html>" in render(examine(*pair), names=("a", "b"))
 
 
+def test_repeated_rows_are_pictured_as_shares():
+    once, twice = (pa.table({"x": np.arange(1000.0) + 5000 * i}) for i in range(2))
+    text = render(examine(once, pa.concat_tables([twice.slice(0, 800), twice.slice(0, 200)])), names=("a", "b"))
+    assert ">repeat another row<" in text
+
+
 def test_missing_values_are_pictured_as_such():
     gone = pa.table({"x": pa.array(np.arange(1000.0), mask=np.arange(1000) % 4 == 0)})
     text = render(examine(pa.table({"x": np.arange(1000.0)}), gone), names=("a", "b"))
-    assert ">missing<" in text and ">25.0%<" in text and text.count("<svg") == 1
+    assert ">missing<" in text and ">25.0%<" in text
+    assert text.count("<svg") == 2, "three quarters of the rows come again, too"

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from modelyard.api.tables import read
+import pyarrow as pa
+
+from modelyard.api.tables import CSV, read
 from modelyard.errors import InputError
+from modelyard.stats import arrow
 from modelyard.stats.frames import Comparison, examine
 
 
@@ -22,7 +25,7 @@ def drift(
     together: bool = True,
 ) -> Comparison:
     """Compare two files column by column, and as whole rows. InputError or DataError for what cannot be read."""
-    tables = [read(path) for path in (reference, current)]
+    tables = _read(reference, current)
     try:
         return examine(
             *tables,
@@ -37,3 +40,20 @@ def drift(
         raise InputError(
             str(error), where=f"{reference.name}, {current.name}", hint="Names are as in the files."
         ) from error
+
+
+def _read(reference: Path, current: Path) -> tuple[pa.Table, pa.Table]:
+    """Both tables. A CSV file has no types: what the other file holds as text is text in it too, as it is written."""
+    first, second = read(reference), read(current)
+    return _as_texts_of(reference, first, second), _as_texts_of(current, second, first)
+
+
+def _as_texts_of(path: Path, table: pa.Table, other: pa.Table) -> pa.Table:
+    if not path.name.lower().endswith(CSV):
+        return table
+    texts = [
+        name
+        for name in set(table.column_names) & set(other.column_names)
+        if arrow.family(other.schema.field(name).type) == "text" != arrow.family(table.schema.field(name).type)
+    ]
+    return read(path, texts=texts) if texts else table

@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from modelyard.stats.category import shown
+
 Json = dict[str, Any]
 STYLES: dict[str, dict[str, Any]] = {
     "page": {"fg": "red", "bold": True},
@@ -18,6 +20,8 @@ STYLES: dict[str, dict[str, Any]] = {
 }
 NARROWEST, WIDEST = 60, 120
 _LONGEST = 24
+_MOST = 100
+"""Names of columns of one verdict that are listed: more are read by nobody."""
 
 
 def drifted(value: Json, page: Path | None) -> None:
@@ -25,23 +29,38 @@ def drifted(value: Json, page: Path | None) -> None:
     columns = value["columns"]
     rows = value["rows"]
     click.echo(f"{rows['reference']:,} rows in the reference, {rows['current']:,} now\n")
-    worst = [item for level in STYLES for item in columns if item["verdict"] == level]
+    worst = [item for level in STYLES for item in columns if item["verdict"] == level and not _few(item)]
     width = min(max(shutil.get_terminal_size((100, 20)).columns, NARROWEST), WIDEST)
-    names = min(max((len(item["column"]) for item in worst), default=0), _LONGEST)
+    names = min(max((len(shown(item["column"])) for item in worst), default=0), _LONGEST)
     for item in worst:
         _line(item, names, width)
-    well = [item["column"] for item in columns if item["verdict"] == "ok"]
-    if well:
-        click.echo(textwrap.fill(", ".join(well), width, initial_indent=f"{'ok':<6}", subsequent_indent=" " * 6))
+    _together("?", few := [item for item in columns if _few(item)], width)
+    if few:
+        click.echo(" " * 6 + few[0]["says"].removeprefix(f"{few[0]['column']}: "))
+    _together("ok", [item for item in columns if item["verdict"] == "ok"], width)
     click.echo(f"\n{_sum(columns)}")
     if page is not None:
         click.echo(f"pictures: {page}")
 
 
+def _few(item: Json) -> bool:
+    """Whether a column is not judged for lack of rows: there are as many such columns as the table has."""
+    return item["verdict"] == "insufficient data" and "rows" in item["to"]
+
+
+def _together(verdict: str, items: list[Json], width: int) -> None:
+    """Columns of which there is no more to say, in one paragraph."""
+    if items:
+        names = ", ".join(shown(item["column"]) for item in items[:_MOST])
+        more = f" and {len(items) - _MOST:,} more" if len(items) > _MOST else ""
+        click.echo(textwrap.fill(names + more, width, initial_indent=f"{verdict:<6}", subsequent_indent=" " * 6))
+
+
 def _line(item: Json, names: int, width: int) -> None:
     verdict = "?" if item["verdict"] == "insufficient data" else item["verdict"]
-    name = item["column"] if len(item["column"]) <= names else item["column"][: names - 1] + "…"
-    says = item["says"].removeprefix(f"{item['column']}: ")
+    name = shown(item["column"])
+    name = name if len(name) <= names else name[: names - 1] + "…"
+    says = shown(item["says"].removeprefix(f"{item['column']}: "))
     wrapped = textwrap.wrap(says, width - names - 8) or [""]
     click.echo(f"{click.style(f'{verdict:<6}', **STYLES[item['verdict']])}{name:<{names}}  {wrapped[0]}")
     for line in wrapped[1:]:
@@ -53,6 +72,8 @@ def _sum(columns: list[Json]) -> str:
     unknown = sum(item["verdict"] == "insufficient data" for item in columns)
     if unknown == len(columns):
         return "Too little data to say anything."
+    size = sum(not item["column"].startswith("(") for item in columns)
     parts = [f"{n} {level}" for level, n in counts.items() if n]
-    parts += [f"{unknown} not judged"] if unknown else []
-    return f"{', '.join(parts)}, of {len(columns)}." if parts else f"Nothing has drifted in {len(columns)} columns."
+    told = f"{', '.join(parts)}," if parts else "Nothing has drifted"
+    of = f" in {size} column{'s' if size != 1 else ''}"
+    return told + of + (f"; {unknown} not judged." if unknown else ".")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import sys
 from pathlib import Path
 
@@ -160,7 +161,8 @@ def drift(
 
 
 def _names(text: str | None) -> tuple[str, ...]:
-    return tuple(name.strip() for name in (text or "").split(",") if name.strip())
+    """Names as a line of CSV has them: one that holds a comma stands in double quotes."""
+    return tuple(filter(None, next(csv.reader([text or ""], skipinitialspace=True), ())))
 
 
 @yard.group()

@@ -87,7 +87,7 @@ def layout(array: pa.Array) -> CategoryLayout:
         least = max(LEAST_ROWS, LEAST_SHARE * counts.sum())
         order = order[: min(TOP, int((counts >= least).sum()))]
     top = tuple(words.take(pa.array(order)).to_pylist())
-    return CategoryLayout("category", top, np.unique(_short(words)), int((counts == 1).sum()), len(words))
+    return CategoryLayout("category", top, np.unique(short(words)), int((counts == 1).sum()), len(words))
 
 
 def is_text(array: pa.Array) -> bool:
@@ -163,8 +163,8 @@ def _places(words: pa.Array, layout: CategoryLayout) -> npt.NDArray[np.int64]:
     """The cell of each distinct value."""
     if len(words) == 0:
         return np.zeros(0, dtype=np.int64)
-    short = _short(words)
-    tail = len(layout.top) + (short % TAIL).astype(np.int64) + np.where(np.isin(short, layout.known), 0, TAIL)
+    hashes = short(words)
+    tail = len(layout.top) + (hashes % TAIL).astype(np.int64) + np.where(np.isin(hashes, layout.known), 0, TAIL)
     top = pc.fill_null(pc.index_in(words, value_set=pa.array(layout.top, words.type)), -1)
     place = top.to_numpy(zero_copy_only=False).astype(np.int64)
     return np.where(place >= 0, place, tail)
@@ -190,5 +190,6 @@ def _top_words(found: npt.NDArray[np.int64], words: pa.Array) -> dict[str, int]:
     return heaviest([words[int(values[i])].as_py()[:_LONGEST] for i in order], counts[order].tolist())
 
 
-def _short(words: pa.Array) -> npt.NDArray[np.uint32]:
+def short(words: pa.Array) -> npt.NDArray[np.uint32]:
+    """The 32-bit hashes by which values are known."""
     return (hashing.texts(words) >> np.uint64(32)).astype(np.uint32)

@@ -142,16 +142,18 @@ def _result(
         says = f"{name} is gone: the reference has it, the window does not."
         return ColumnResult(name, level, ("schema",), None, None, before, {}, says, {}, {"schema": level})
     after = summary(reference.layout, current.tally)
+    # Another type is told first: what else is new comes of it.
     alarms = [finding for finding in findings if finding.level != "ok"]
+    alarms.sort(key=lambda found: (found.kind != "schema", -severity(found.level), -found.effect * (":" in found.name)))
     level = max((finding.level for finding in alarms), key=severity, default="ok")
-    kinds = tuple(dict.fromkeys(finding.kind for finding in sorted(alarms, key=lambda found: -severity(found.level))))
+    kinds = tuple(dict.fromkeys(finding.kind for finding in alarms))
     levels: dict[str, Verdict] = {}
     for finding in alarms:
         levels[finding.kind] = max(levels.get(finding.kind, "ok"), finding.level, key=severity)
     cause = causes.find(reference.layout, reference.tally, current.tally, kinds)
     if cause is not None:
         level = max(level, cause.least, key=severity)
-        kinds, levels[cause.kind] = (cause.kind, *kinds), level
+        kinds, levels[cause.kind] = tuple(dict.fromkeys((cause.kind, *kinds))), level
     effects = {finding.name: finding.effect for finding in findings}
     usual = {finding.name: finding.usual for finding in findings}
     psi = max((effect for name, effect in effects.items() if name.endswith("shift")), default=None)

@@ -8,17 +8,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from modelyard.stats import hashing, joint
+from modelyard.stats import arrow, hashing, joint
+from modelyard.stats.cures import CURES
 from modelyard.stats.drift import FEWEST_ROWS, ROWS, ColumnResult, compare, severity
 from modelyard.stats.groups import Groups
+from modelyard.stats.numeric import NumberLayout, ranked
 from modelyard.stats.profile import Profile, count
 from modelyard.stats.significance import proportions
 
@@ -42,8 +45,8 @@ class Comparison:
 def compare_frames(reference: Any, current: Any, **options: Any) -> dict[str, Any]:
     """What differs between two tables: `{"rows": {...}, "columns": [...]}`, worst column first.
 
-    Tables may be Arrow, pandas, Polars, a mapping of columns, or anything that speaks Arrow's C stream. Options are those
-    of `examine`. What concerns whole rows or several columns at once stands among the columns as "(rows)" and
+    Tables may be Arrow, pandas, Polars, a mapping of columns, a list of rows that are mappings, or anything that speaks
+    Arrow's C stream (TypeError for what is none of these). Options are those of `examine`. What concerns whole rows or several columns at once stands among the columns as "(rows)" and
     "(joint)", when there is something to say of it.
     """
     return examine(reference, current, **options).as_json()
@@ -69,47 +72,87 @@ def examine(
     either side, else insufficient data. `warn`, `page`: limits of the debiased PSI. `together=False` leaves out the
     classifier that looks at all columns at once. ValueError names a column that is in neither table.
     """
+    key, columns, exclude = _names(key), None if columns is None else _names(columns), _names(exclude)
     known, now = as_table(reference), as_table(current)
     _must_be_there([*key, *(columns or ()), *exclude, *([time] if time else [])], known, now)
     passed_over = {*key, *exclude, *([time] if time else [])}
     first, second = (_only(table, columns, passed_over) for table in (known, now))
-    times = known[time] if time and time in known.column_names else None
+    times = _times(known[time], time) if time and time in known.column_names else None
     profile = Profile.of(first, time=times)
     window = Profile.of(second, profile)
     span = _span(now, time)
     results = compare(profile, window, warn=warn, page=page, min_rows=min_rows, span=span)
+    if moved := [found.column for found in results if found.kinds]:
+        profile, window = _ranked(profile, first, moved), _ranked(window, second, moved)
+        results = compare(profile, window, warn=warn, page=page, min_rows=min_rows, span=span)
     results += _not_compared(profile)
     rows = _rows(profile, window)
     if key:
         results += _keys(known, now, key, rows)
     if together and not _few(first, second, min_rows):
-        results += _together(profile, first, second, results, rows)
-    return Comparison(profile, window, tuple(sorted(results, key=lambda found: -severity(found.verdict))), rows)
+        results += _together(profile, first, second, [each for each in results if (each.psi or 0.0) < warn], rows)
+    told = sorted(map(_with_cure, results), key=lambda found: -severity(found.verdict))
+    return Comparison(profile, window, tuple(told), rows)
 
 
 def as_table(data: Any) -> pa.Table:
     """Any frame as an Arrow table with names of text; structs become columns of their own ("a.b").
 
-    A pandas column of objects that Arrow finds no type for is taken as text.
+    A pandas column of objects that Arrow finds no type for is taken as text. TypeError for what is no table.
     """
-    if isinstance(data, pa.Table):
-        table = data
-    elif isinstance(data, pa.RecordBatch):
-        table = pa.Table.from_batches([data])
-    elif hasattr(data, "iloc") and hasattr(data, "columns"):
-        table = _of_pandas(data)
-    elif hasattr(data, "__arrow_c_stream__"):
-        table = pa.table(data)
-    elif hasattr(data, "collect"):
-        return as_table(data.collect())
-    else:
-        table = pa.table({str(name): _array(values) for name, values in dict(data).items()})
-    double = {name for name in table.column_names if table.column_names.count(name) > 1}
-    if double:
-        raise ValueError(f"several columns are called {sorted(double)[0]!r}; give each a name of its own")
+    table = _as_it_is(data)
+    _no_name_twice(table)
     while any(pa.types.is_struct(field.type) for field in table.schema):
         table = table.flatten()
-    return table
+    _no_name_twice(table)
+    return pa.table([_without_views(column) for column in table.columns], table.column_names)
+
+
+def _as_it_is(data: Any) -> pa.Table:
+    if isinstance(data, pa.Table):
+        return data
+    if isinstance(data, pa.RecordBatch):
+        return pa.Table.from_batches([data])
+    if hasattr(data, "iloc") and hasattr(data, "columns"):
+        return _of_pandas(data)
+    if isinstance(data, Mapping):
+        return pa.table({str(name): _array(values) for name, values in data.items()})
+    if isinstance(data, list) and all(isinstance(row, Mapping) for row in data):
+        names = dict.fromkeys(name for row in data for name in row)
+        return pa.table({str(name): _array([row.get(name) for row in data]) for name in names})
+    if not hasattr(data, "__arrow_c_stream__"):
+        finish = getattr(data, "collect", None) or getattr(data, "to_arrow_table", None)
+        if finish is not None:
+            return _as_it_is(finish())
+    try:
+        return pa.table(data)
+    except (TypeError, ValueError):
+        kind = f"{type(data).__module__}.{type(data).__qualname__}".removeprefix("builtins.")
+        raise TypeError(
+            f"a table is needed (pandas, Polars, Arrow, a mapping of columns, a list of rows); this is a {kind}"
+        ) from None
+
+
+def _no_name_twice(table: pa.Table) -> None:
+    double = [name for name, times in Counter(table.column_names).items() if times > 1]
+    if double:
+        raise ValueError(f"several columns are called {min(double)!r}; give each a name of its own")
+
+
+def _without_views(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Texts that Polars and others keep as views, in the type that Arrow's functions take."""
+    if pa.types.is_string_view(column.type):
+        return column.cast(pa.large_string())
+    if pa.types.is_dictionary(column.type) and pa.types.is_string_view(column.type.value_type):
+        words = [(chunk.indices, chunk.dictionary.cast(pa.large_string())) for chunk in column.chunks]
+        kind = pa.dictionary(column.type.index_type, pa.large_string())
+        return pa.chunked_array([pa.DictionaryArray.from_arrays(*each) for each in words], kind)
+    return column
+
+
+def _names(names: Collection[str]) -> tuple[str, ...]:
+    """One name is a list of one."""
+    return (names,) if isinstance(names, str) else tuple(names)
 
 
 def _of_pandas(frame: Any) -> pa.Table:
@@ -119,6 +162,8 @@ def _of_pandas(frame: Any) -> pa.Table:
 
 
 def _array(values: Any) -> pa.Array | pa.ChunkedArray:
+    if isinstance(values, np.ndarray) and values.ndim == 2:
+        return pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), values.shape[1])
     try:
         return pa.array(values, from_pandas=True)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):
@@ -142,12 +187,20 @@ def _few(first: pa.Table, second: pa.Table, min_rows: int) -> bool:
     return min(first.num_rows, second.num_rows) < max(min_rows, joint.FEWEST)
 
 
+def _times(column: pa.ChunkedArray, name: str) -> pa.Array:
+    """Seconds, also of times that are written as text. ValueError for what is neither a time nor a number."""
+    seconds, unread = arrow.numbers(arrow.plain(column))
+    if unread is not None and unread.any():
+        raise ValueError(f"column {name!r} holds no times, or some that cannot be read")
+    return pa.array(seconds, from_pandas=True)
+
+
 def _span(table: pa.Table, time: str | None) -> float | None:
     """The seconds that the window's times cover."""
-    if time is None or time not in table.column_names or not pa.types.is_temporal(table[time].type):
+    if time is None or time not in table.column_names:
         return None
-    ends = pc.min_max(table[time].cast(pa.timestamp("us"), safe=False)).as_py()
-    return (ends["max"] - ends["min"]).total_seconds() if ends["min"] is not None else None
+    ends = pc.min_max(_times(table[time], time)).as_py()
+    return ends["max"] - ends["min"] if ends["min"] is not None else None
 
 
 def _not_compared(profile: Profile) -> list[ColumnResult]:
@@ -166,6 +219,23 @@ def _not_compared(profile: Profile) -> list[ColumnResult]:
         )
         for name, kind in profile.ignored.items()
     ]
+
+
+def _with_cure(found: ColumnResult) -> ColumnResult:
+    """An alarm says what helps, too."""
+    if severity(found.verdict) < severity("warn"):
+        return found
+    return replace(found, says=f"{found.says} {CURES[found.kinds[0]]}")
+
+
+def _ranked(profile: Profile, table: pa.Table, names: Sequence[str]) -> Profile:
+    """With exact quantiles of these columns, as far as they are numbers: for what is said and drawn of them."""
+    numbers = {
+        name: replace(column, tally=ranked(table[name], column.tally))
+        for name, column in profile.columns.items()
+        if name in names and isinstance(column.layout, NumberLayout) and column.kind != "timestamp"
+    }
+    return replace(profile, columns={**profile.columns, **numbers})
 
 
 def _rows(reference: Profile, current: Profile) -> dict[str, Any]:

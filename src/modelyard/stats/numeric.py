@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter as Counts
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import accumulate, pairwise
 from typing import Any, Literal
 
@@ -24,10 +24,13 @@ from modelyard.stats.tally import Tally, heaviest
 
 BINS = 20
 HEAVY = 0.05
+HEAVY_ROWS = 25
+"""Of few values each is a twentieth of them: only what came so often is a heap, and not the luckiest of its like."""
 BUCKETS = 64
 PILE = 0.02
 IQR_OF_NORMAL = 1.349
 NARROWEST = 0.1
+RANKS = np.linspace(0.0, 1.0, 201)
 _GROWTH = np.log(1.1)
 FAR = 1e100
 ROOM = 0.1
@@ -82,7 +85,7 @@ def layout(values: arrow.Floats, kind: Kind, *, computed: bool = False) -> Numbe
         low, high = float(finite.min()), float(finite.max())
         return NumberLayout(kind, (low, high, high + max(high - low, YEAR)), (), low, 86400.0, False)
     distinct, counts = np.unique(finite, return_counts=True)
-    is_heavy = (counts >= HEAVY * len(finite)) & (not computed)
+    is_heavy = (counts >= max(HEAVY * len(finite), HEAVY_ROWS)) & (not computed)
     heavy = tuple(distinct[is_heavy].tolist())
     edges = _edges(distinct[~is_heavy], counts[~is_heavy], float(distinct[0]), float(distinct[-1]), len(finite))
     if kind == "number" and not (distinct == np.floor(distinct)).all():
@@ -303,7 +306,10 @@ def _buckets(hashes: hashing.Hashes) -> npt.NDArray[np.int64]:
 
 
 def quantiles(tally: Tally, layout: NumberLayout, at: tuple[float, ...] = (0.25, 0.5, 0.75)) -> list[float] | None:
-    """Quantiles of a window from its counts, interpolated inside bins; None without values."""
+    """Quantiles of a window: exact where it is ranked, else from its counts, interpolated inside bins; None without
+    values."""
+    if tally.ranks:
+        return np.interp(at, RANKS, tally.ranks).tolist()
     found = sorted(points(tally, layout))
     if not found:
         return None
@@ -318,10 +324,32 @@ def quantiles(tally: Tally, layout: NumberLayout, at: tuple[float, ...] = (0.25,
     return result
 
 
+def ranked(column: pa.ChunkedArray | pa.Array, tally: Tally) -> Tally:
+    """The tally with quantiles of its values. What a window's bins tell of them is rough where the reference had none."""
+    values = arrow.numbers(arrow.plain(column))[0]
+    finite = np.clip(values[np.isfinite(values)], -FAR, FAR)
+    return replace(tally, ranks=tuple(np.quantile(finite, RANKS).tolist())) if len(finite) else tally
+
+
+def heaped(layout: NumberLayout, reference: Tally, window: Tally, place: int) -> float | None:
+    """The value that makes a hash bucket grow, as far as it is known: as a pile, by ranks, or with a cell of its own."""
+    piles = [float(pile) for pile in window.piles]
+    many = [value for value, n in Counts(window.ranks).most_common(1) if n > Counts(reference.ranks)[value] + 1]
+    cells = max(len(layout.edges) - 1, 1) + 2
+    grown = window.cells[cells:] / max(window.count, 1) - reference.cells[cells:] / max(reference.count, 1)
+    heavy = [layout.heavy[int(np.argmax(grown))]] if len(grown) else []
+    hashes = _buckets(hashing.numbers(np.array([*piles, *many, *heavy], dtype=np.float64)))
+    return next((value for value, bucket in zip([*piles, *many, *heavy], hashes, strict=True) if bucket == place), None)
+
+
 def points(tally: Tally, layout: NumberLayout) -> list[tuple[float, float, int]]:
     """Where the values of a window lie: (from, to, how many)."""
     if tally.count == 0 or tally.low is None or tally.high is None:
         return []
+    if tally.ranks:
+        upto = np.rint(RANKS * tally.count).astype(np.int64)
+        each = zip(tally.ranks[:-1], tally.ranks[1:], np.diff(upto).tolist(), strict=True)
+        return [(low, high, n) for low, high, n in each if n]
     if not layout.edges:
         return [(tally.low, tally.high, tally.count)]
     bins = len(layout.edges) - 1

@@ -8,8 +8,10 @@ from __future__ import annotations
 import re
 
 import numpy as np
+import pyarrow as pa
 
-from modelyard.stats.category import CategoryLayout
+from modelyard.stats.category import CategoryLayout, short
+from modelyard.stats.distance import comparable
 from modelyard.stats.significance import chi_squared, psi
 from modelyard.stats.tally import Counts, Tally
 
@@ -25,7 +27,8 @@ def spelling(layout: CategoryLayout, window: Tally) -> dict[str, str]:
     """Which known values the window's new ones are, written in another case or with other spaces and signs: known ->
     new. Empty unless that explains most of what is new."""
     plain = {_plain(word): word for word in reversed(layout.top)}
-    found = {word: plain[_plain(word)] for word in window.fresh if _plain(word) in plain and word not in layout.top}
+    found = {word: plain.get(_plain(word)) or _known(word, layout) for word in window.fresh if word not in layout.top}
+    found = {word: known for word, known in found.items() if known}
     told = sum(window.fresh[word] for word in found)
     if not found or told < MOST * sum(window.fresh.values()):
         return {}
@@ -41,7 +44,7 @@ def swapped(layout: CategoryLayout, reference: Tally, window: Tally) -> list[tup
     size = len(layout.top)
     if size < 2 or reference.count == 0 or window.count == 0:
         return []
-    before, after = reference.cells, window.cells
+    before, after = comparable(layout, reference, window)
     p, q = before[:size] / reference.count, after[:size] / window.count
     moved = np.flatnonzero(np.abs(p - q) >= MOVED)
     if len(moved) < 2:
@@ -61,6 +64,17 @@ def _renamed(cells: Counts, was: Counts, now: Counts) -> Counts:
 
 def _agree(before: Counts, after: Counts) -> bool:
     return chi_squared(before, after) > CHANCE and psi(before, after) < FITS
+
+
+def _known(word: str, layout: CategoryLayout) -> str:
+    """The rare known value that is this word in capitals, in small letters or without spaces at its ends; empty when none
+    is: of rare values the hash alone is known."""
+    bare = word.strip()
+    tried = [each for each in (bare, bare.upper(), bare.lower(), bare.title(), bare.capitalize()) if each != word]
+    if not tried:
+        return ""
+    known = np.isin(short(pa.array(tried, pa.string())), layout.known)
+    return next((each for each, there in zip(tried, known, strict=True) if there), "")
 
 
 def _plain(word: str) -> str:

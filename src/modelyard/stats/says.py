@@ -44,13 +44,12 @@ def _measures(layout: MeasuredLayout, tally: Tally) -> dict[str, Any]:
 def sentence(
     name: str, column: Column, window: Tally, alarms: Sequence[Finding], psi: float | None, cause: Cause | None
 ) -> str:
-    """What happened to a column; of several troubles the worst first."""
+    """What happened to a column, in the order of the alarms given; a known cause first."""
     if not alarms:
         return f"{name}: follows the {column.follows}." if column.follows else f"{name}: nothing new{_effect(psi)}."
     before, after = summary(column.layout, column.tally), summary(column.layout, window)
-    parts = [cause.says + _medians(before, after)] if cause else []
-    order = {"page": 0, "warn": 1, "info": 2}
-    for finding in sorted(alarms, key=lambda found: order[found.level]):
+    parts = [cause.says + (_medians(before, after) if cause.kind == "unit" else "")] if cause and cause.says else []
+    for finding in alarms:
         if cause is None or finding.kind not in cause.explains:
             parts.append(_part(finding, column.layout, column.tally, window, before, after))
     return f"{name}: {'; '.join(dict.fromkeys(parts))}."
@@ -126,8 +125,9 @@ def _of_measure(finding: Finding, layout: MeasuredLayout, reference: Tally, wind
 def _moved(layout: Layout, before: dict[str, Any], after: dict[str, Any]) -> str:
     if isinstance(layout, CategoryLayout):
         return f"top values {_words(before['top'])} → {_words(after['top'])}"
-    if before["median"] == after["median"]:
-        return f"mean {before['mean']} → {after['mean']}, median {before['median']}"
+    two = isinstance(layout, NumberLayout) and layout.edges == (0.0, 1.0)
+    if two or before["median"] == after["median"]:
+        return f"mean {before['mean']} → {after['mean']}" + ("" if two else f", median {before['median']}")
     return f"median {before['median']} → {after['median']}"
 
 

@@ -32,7 +32,8 @@ class Tally:
     hashes of the value. `integers`, `infinite`, `mismatched` (cannot be read as the reference's kind) are counts of
     rows. `total`, `squares`: sums of z and z^2, z = (value - center) / spread of the layout. `outside`: values out of
     the reference's range by logarithmic bucket. `types`: the kinds of Arrow types seen. `parts`: what is measured of
-    texts and vectors, each counted like a column of numbers.
+    texts and vectors, each counted like a column of numbers. `ranks`: quantiles of the values themselves, where their rows
+    are at hand (`numeric.ranked`); neither merged nor kept.
     """
 
     rows: int = 0
@@ -51,6 +52,7 @@ class Tally:
     fresh: dict[str, int] = field(default_factory=dict)
     types: frozenset[str] = frozenset()
     parts: dict[str, Tally] = field(default_factory=dict)
+    ranks: tuple[float, ...] = ()
 
     @property
     def count(self) -> int:
@@ -86,8 +88,9 @@ def merge(tallies: Sequence[Tally]) -> Tally:
         return tallies[0]
     lows = [tally.low for tally in tallies if tally.low is not None]
     highs = [tally.high for tally in tallies if tally.high is not None]
+    sums: dict[str, Any] = dict(zip(_SUMMED, map(sum, zip(*map(_sums, tallies), strict=True)), strict=True))
     return Tally(
-        **dict(zip(_SUMMED, map(sum, zip(*map(_sums, tallies), strict=True)), strict=True)),
+        **sums,
         cells=_add([tally.cells for tally in tallies]),
         buckets=_add([tally.buckets for tally in tallies]),
         low=min(lows, default=None),

@@ -9,6 +9,7 @@ from modelyard.stats.numeric import NumberLayout, deviation, mean, quantiles
 from modelyard.stats.tally import Tally
 
 SURE = 8.0
+QUARTILES, DECILES = (0.25, 0.5, 0.75), tuple(place / 10 for place in range(1, 10))
 
 
 @dataclass(frozen=True)
@@ -34,14 +35,17 @@ class Unit:
 
         Quartiles agree within 20% of their distance (and 5% of size: that of the bins). A small factor could as well
         be a season or a shift, so then quartiles must agree within 10% of their distance, and mean and deviation, which are
-        known exactly, within 3% and 10%.
+        known exactly, within 3% and 10%; or, where values are ranked, all deciles within 2% of their distance and size,
+        whatever the outliers are.
         """
         wanted = sorted(value * self.factor + self.offset for value in before.quartiles)
-        width = (0.2 if self.sure else 0.1) * (wanted[-1] - wanted[0])
-        for want, found in zip(wanted, after.quartiles, strict=True):
-            if abs(found - want) > width + 0.05 * abs(want):
-                return False
-        if self.sure:
+        if self.factor == 1.0 and abs(self.offset) < 2 * (wanted[-1] - wanted[0]):
+            return False  # a step within the spread may be any shift
+        width = wanted[-1] - wanted[0]
+        off = [(abs(found - want), abs(want)) for want, found in zip(wanted, after.quartiles, strict=True)]
+        if any(by > (0.2 if self.sure else 0.1) * width + 0.05 * size for by, size in off):
+            return False
+        if self.sure or (len(off) > len(QUARTILES) and all(by <= 0.02 * (width + size) for by, size in off)):
             return True
         deviation, average = abs(self.factor) * before.deviation, before.mean * self.factor + self.offset
         return abs(after.deviation - deviation) <= 0.1 * deviation and abs(after.mean - average) <= 0.03 * abs(average)
@@ -49,7 +53,7 @@ class Unit:
 
 @dataclass(frozen=True)
 class Moments:
-    """Where a window's values lie: quartiles, mean, standard deviation."""
+    """Where a window's values lie: quartiles (deciles, where both sides are ranked), mean, standard deviation."""
 
     quartiles: list[float]
     mean: float
@@ -92,14 +96,15 @@ def change(layout: Layout, reference: Tally, window: Tally) -> Unit | None:
     """The known change of unit that explains a window, or None. Values near zero or all alike cannot tell."""
     if not isinstance(layout, NumberLayout) or layout.kind not in ("number", "integer"):
         return None
-    before, after = _moments(reference, layout), _moments(window, layout)
+    at = DECILES if reference.ranks and window.ranks else QUARTILES
+    before, after = _moments(reference, layout, at), _moments(window, layout, at)
     if before is None or after is None or before.quartiles[0] == before.quartiles[-1]:
         return None
     return next((unit for unit in KNOWN if unit.explains(before, after)), None)
 
 
-def _moments(tally: Tally, layout: NumberLayout) -> Moments | None:
-    quartiles, average, spread = quantiles(tally, layout), mean(tally, layout), deviation(tally, layout)
+def _moments(tally: Tally, layout: NumberLayout, at: tuple[float, ...]) -> Moments | None:
+    quartiles, average, spread = quantiles(tally, layout, at), mean(tally, layout), deviation(tally, layout)
     if quartiles is None or average is None or spread is None:
         return None
     return Moments(quartiles, average, spread)

@@ -15,6 +15,7 @@ from modelyard.ui import bars
 Json = dict[str, Any]
 MOST = 60
 """Columns with a picture: a page of thousands is read by nobody."""
+ROWS = {"repeated": "repeat another row", "replayed": "in the reference"}
 WORDS = {"page": "page", "warn": "warning", "info": "for information"}
 
 
@@ -83,7 +84,7 @@ def _shown(result: ColumnResult, found: Comparison) -> Json:
         **_line(result),
         "of": drawn.of if drawn else "",
         "picture": Markup(_drawn(drawn, result.column)) if drawn and result.kinds != ("missing",) else "",
-        "missing": Markup(_missing(result)) if "missing" in result.kinds else "",
+        "missing": Markup(_missing(result) if "missing" in result.kinds else _repeated(result)),
         "before": _figures(result.before),
         "after": _figures(result.after),
     }
@@ -94,6 +95,13 @@ def _missing(result: ColumnResult) -> str:
     return bars.pairs(
         ("missing", "a value"), (before, 1 - before), (after, 1 - after), title=f"{result.column}, missing values"
     )
+
+
+def _repeated(result: ColumnResult) -> str:
+    """Shares of whole rows, of which no column has a picture."""
+    shares = {name: said for name, said in ROWS.items() if name in result.before and name in result.after}
+    before, after = ([float(each[name]) for name in shares] for each in (result.before, result.after))
+    return bars.pairs(list(shares.values()), before, after, title="whole rows") if shares else ""
 
 
 def _drawn(drawn: Picture, name: str) -> str:
@@ -110,7 +118,7 @@ def _line(result: ColumnResult) -> Json:
         "style": result.verdict,
         "kinds": ", ".join(result.kinds),
         "psi": None if result.psi is None else f"{max(result.psi, 0):.3f}",
-        "p": None if result.p_value is None else f"{result.p_value:.2g}",
+        "p": None if result.p_value is None else f"{result.p_value:.2g}" if result.p_value else "< 1e-300",
         "says": result.says.removeprefix(f"{result.column}: "),
     }
 
