@@ -71,6 +71,19 @@ def test_a_sunday_is_a_sunday(world, declared):
     assert "same_hours" in found[0].detail, "the training rows have their times"
 
 
+def test_the_picture_shows_the_reference_that_was_judged_against(world, declared):
+    """On a Sunday: Sundays, whose distances lie around 14, not all days (11)."""
+    trained(world)
+    spec = quiet(declared, window=DAY)
+    serve(world, 2, shift=6.0)
+    assert look(world, spec, 3).level in ("warn", "page")
+    for monitor_, centre in ((spec.monitors["health"], 14), (None, 11)):
+        drawn = monitor.show(world.store, "health", monitor_)["pictures"]
+        (distance,) = [each for each in drawn if each["column"] == "distance"]
+        edges, shares = np.array(distance["edges"]), np.array(distance["before"])
+        assert abs(((edges[1:] + edges[:-1]) / 2) @ shares / shares.sum() - centre) < 0.8
+
+
 @pytest.mark.parametrize(("reference", "moved"), [("seasonal", False), ("training", True)])
 def test_a_week_of_holidays_moves_no_weekday(world, declared, reference, moved):
     trained(world)

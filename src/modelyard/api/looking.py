@@ -127,7 +127,7 @@ def monitor_show(
     if name and name not in known:
         raise NotFound(f"no monitor is called {name!r}", hint=f"There are: {', '.join(known)}.")
     names = [name] if name else known
-    shown = [monitor.show(store, each) for each in names]
+    shown = [monitor.show(store, each, project.spec.monitors.get(each)) for each in names]
     if start is None and end is None:
         return {"monitors": shown}
     low, high = parse_time(start), parse_time(end) or context.clock.now()

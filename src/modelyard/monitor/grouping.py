@@ -19,14 +19,16 @@ from modelyard.stats import severity
 
 CAUSES: tuple[tuple[str, ...], ...] = (
     ("stale", "volume", "schema", "units", "missing", "duplicates", "drift", "joint", "estimate"),
-    ("concept", "calibration", "slices", "quality", "decay", "kpis"),
+    ("concept", "calibration", "slices", "quality", "decay"),
+    ("kpis",),
     ("software",),
     ("cost",),
 )
 """Kinds that share a cause, causes before effects. What lies upstream: a table that is late makes values missing, which
-moves predictions. What labels say: by construction no change of the inputs explains concept drift."""
-FOLLOWS = ("calibration", "slices", "quality", "decay", "kpis")
-"""What labels and business figures say is a part of a change upstream, unless the world behind the inputs is known to have changed."""
+moves predictions. What labels say: by construction no change of the inputs explains concept drift. Business figures stand
+alone: much else moves them, and others are told of them."""
+FOLLOWS = ("calibration", "slices", "quality", "decay")
+"""What labels say is a part of a change upstream, unless the world behind the inputs is known to have changed."""
 SURE = ("schema", "stale", "concept", "decay")
 """Kinds that page at once: facts, and tests that bound their own false alarms."""
 WEEKLY = ("calibration", "slices")

@@ -122,10 +122,11 @@ def gathered(told: Sequence[dict[str, Any]]) -> Seen:
     It varies: a week that is bad by chance is in the looks of seven days, so that another window must show it, unless one
     is far off.
     """
-    order = ("page", "info", "ok", "insufficient_data")
     level = max((each["level"] for each in told), key=lambda each: (severity(each), each == "insufficient_data"))
     detail = {"figures": [dict(each) for each in told]}
-    says = "; ".join(each["says"] for each in sorted(told, key=lambda each: order.index(each["level"])))
+    told_first = [each["says"] for each in told if each["level"] == level]
+    unknown_too = [each["says"] for each in told if each["level"] == "insufficient_data" != level]
+    says = "; ".join([*told_first, *unknown_too])
     if level == "insufficient_data":
         return unknown(KIND, says, **detail)
     severe = any(each.get("far") for each in told)

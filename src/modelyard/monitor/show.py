@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from modelyard.errors import InputError
-from modelyard.monitor import course, inputs, reference, segments, served
+from modelyard.monitor import course, inputs, reference, season, segments, served
 from modelyard.records import Observation
 from modelyard.spec.types import Monitor
 from modelyard.stats import Profile, severity
@@ -62,12 +62,12 @@ def _of_release(
     }
 
 
-def show(store: Store, name: str, *, limit: int = LIMIT) -> Json:
+def show(store: Store, name: str, monitor: Monitor | None = None, *, limit: int = LIMIT) -> Json:
     """`{"monitor", "levels": {kind: level now}, "alarms", "pictures", "series", "observations": [newest first]}`; empty
     when it has not looked yet.
 
     `alarms`: what warns or pages now, with the message that was told when it rose. `pictures`: reference against now of
-    the columns that alarm. `series`: the figures of each kind over time (`course`).
+    the columns that alarm; the reference of the same hours of the week, where `monitor` declares it. `series`: the figures of each kind over time (`course`).
     """
     found = store.read(Observation, monitor=name, order=("end", "id"), descending=True, limit=max(limit, LOOKS))
     last = {each.kind: each for each in found if each.end == found[0].end}
@@ -83,7 +83,7 @@ def show(store: Store, name: str, *, limit: int = LIMIT) -> Json:
         "monitor": name,
         "levels": levels,
         "alarms": [_alarm(store, each) for each in alarming],
-        "pictures": list(_pictures(store, alarming)),
+        "pictures": list(_pictures(store, name, monitor, alarming)),
         "series": course.of([*_longer(store, alarming), *rest], alarming),
         "observations": [_told(each) for each in found[:limit]],
     }
@@ -134,7 +134,7 @@ def _longer(store: Store, alarming: Sequence[Observation]) -> list[Observation]:
     ]
 
 
-def _pictures(store: Store, alarming: Sequence[Observation]) -> Iterator[Json]:
+def _pictures(store: Store, name: str, monitor: Monitor | None, alarming: Sequence[Observation]) -> Iterator[Json]:
     """Reference against now, of the columns that alarm, from stored profiles."""
     shown: set[str] = set()
     for alarm in alarming:
@@ -145,12 +145,16 @@ def _pictures(store: Store, alarming: Sequence[Observation]) -> Iterator[Json]:
             continue
         found = segments.stretches(store, alarm.deployment, release, alarm.start, alarm.end)
         window = Profile.merge([each.profile for each in found])
+        if monitor is not None and monitor.reference == "seasonal":
+            weeks = season.learnt(store, name, monitor, release, alarm.end)
+            hours = served.window(store, alarm.deployment, alarm.start, alarm.end)
+            known = season.matched(store, monitor, release, known, weeks, found, hours) or known
         for each in columns:
-            name = each["column"]
-            fits = name in known.columns and name in window.columns and name not in shown
-            drawn = picture(known.columns[name], window.columns[name].tally) if fits else None
+            column = each["column"]
+            fits = column in known.columns and column in window.columns and column not in shown
+            drawn = picture(known.columns[column], window.columns[column].tally) if fits else None
             if drawn is not None and len(shown) < PICTURES and each.get("level") in ("warn", "page"):
-                shown.add(name)
+                shown.add(column)
                 drawing = asdict(drawn)
                 drawing["form"] = drawing.pop("kind")
-                yield {"kind": alarm.kind, "column": name, "says": each.get("says", ""), **drawing}
+                yield {"kind": alarm.kind, "column": column, "says": each.get("says", ""), **drawing}

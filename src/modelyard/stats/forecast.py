@@ -33,8 +33,10 @@ FLAT, FADING = 4, 10
 """So many values at least before a bend and after it."""
 BENT = 12.0
 """As `BETTER`, for a bend: its place is chosen, and half a wave looks still more like one."""
-NEAR, FAR = 8.0, 60.0
-"""A floor that is so many steps away: then a season that does not spare it either is no reason for silence."""
+NEAR, LATER = 8.0, 1.5
+CLEARLY = 1.0
+"""A floor that is at most so many steps away: then a season that meets it but little later, and goes through it by so many
+standard deviations of what it leaves unexplained, is no reason for silence."""
 Rival = tuple[int, Callable[[Floats], Floats]]
 """How many parameters were chosen beside the columns, and the columns at given places."""
 PERIODS = (4.0, 6.0, 8.0, 10.0, 13.0, 17.0, 22.0, 26.0, 34.0, 43.0, 52.0, 65.0, 80.0)
@@ -142,16 +144,16 @@ def _bent(y: Floats, bend: int, target: float, steps: float) -> bool:
 
 
 def _spared(y: Floats, limit: float, rivals: Sequence[Rival], target: float, steps: float) -> bool:
-    """Whether a rival whose BIC is below `limit` stays above the floor for twice as long as the line takes to reach it."""
-    n, far = len(y), len(y) + int(np.ceil(min(2 * steps + NEAR, FAR)))
+    """Whether a rival whose BIC is below `limit` stays above the floor for longer than the line takes to reach it."""
+    n, far = len(y), len(y) + int(np.ceil(LATER * steps + 2))
     for extra, columns in rivals:
         x = columns(np.arange(far, dtype=np.float64))
         if _bic(y, x[:n]) + extra * np.log(n) >= limit:
             continue
         if steps > NEAR:
             return True
-        ahead = x[n:] @ np.linalg.lstsq(x[:n], y, rcond=None)[0]
-        if ahead.min() > target:
+        found = np.linalg.lstsq(x[:n], y, rcond=None)[0]
+        if (x[n:] @ found).min() > target - CLEARLY * float(np.std(y - x[:n] @ found)):
             return True
     return False
 
