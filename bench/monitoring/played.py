@@ -194,7 +194,7 @@ def _release(
         inputs=model.inputs,
         time=TIME,
         seen=(before, before[TARGET].to_numpy(), first.predict(before)),
-    )
+    ).fitted_again(unseen, own)
     rows = monitor.sample(reference.watched(training, given, model.inputs, None), training[TIME])
     body = {
         "reference": store.blobs.put(canonical(profile.to_json())),

@@ -131,6 +131,16 @@ def test_a_few_lucky_rows_are_not_the_frequency_of_all_scores_beyond_them() -> N
     assert max(abs(np.array(ends) - 0.2)) < 0.15 and np.mean(abs(np.array(ends) - 0.2)) < 0.06
 
 
+def test_a_model_that_is_fitted_again_and_answers_a_little_lower_is_not_off() -> None:
+    rng = np.random.default_rng(14)
+    for _ in range(20):
+        score, happened = rng.normal(0.203, 0.002, 2_000), (rng.random(2_000) < 0.2) * 1.0
+        judged = Performance.of("binary_classification", happened, score)
+        again = judged.fitted_again(score, score - 0.006)
+        loss, due = again.losses((rng.random(5_000) < 0.2) * 1.0, rng.normal(0.197, 0.002, 5_000))
+        assert abs((loss - due).mean() - judged.excess) < 0.02
+
+
 def test_weeks_that_err_together_tell_how_far_a_week_may_lie_from_the_curve() -> None:
     rng = np.random.default_rng(13)
 

@@ -16,6 +16,7 @@ from modelyard import models, monitor
 from modelyard.digest import canonical
 from modelyard.loop.trial import Trial
 from modelyard.models import compiling
+from modelyard.stats.performance import Performance
 from modelyard.store import Store
 from modelyard.train import Fitted, baseline, reference, worth
 from modelyard.train.fitting import answers
@@ -44,8 +45,16 @@ class Ground:
         return cls(frame.table, reference.Inputs(frame.table, frame.inputs, frame.time))
 
 
-def ahead(store: Store, trial: Trial, asked: Asked, ground: Ground) -> dict[str, str]:
-    """What needs the model of the cut only, as digests of blobs: the performance profile, and the baseline to fall back on."""
+@dataclass(frozen=True, eq=False)
+class Ahead:
+    """What needs the model of the cut only: what it was worth, and the digest of the baseline to fall back on."""
+
+    known: Performance
+    baseline: str
+
+
+def ahead(store: Store, trial: Trial, asked: Asked, ground: Ground) -> Ahead:
+    """What the model of the cut was worth on the test rows; and the baseline, stored."""
     table = ground.table
     known = worth.performance(
         trial.model.task,
@@ -59,20 +68,20 @@ def ahead(store: Store, trial: Trial, asked: Asked, ground: Ground) -> dict[str,
         seen=(trial.seen, trial.labels(trial.seen), asked.seen),
     )
     heuristic = baseline.fit(table, trial.labels(table), by=trial.model.baseline.by, signature=trial.signature)
-    return {
-        "baseline": store.blobs.put(heuristic.to_json()),
-        "performance": store.blobs.put(canonical(known.to_json())),
-    }
+    return Ahead(known, store.blobs.put(heuristic.to_json()))
 
 
-def complete(store: Store, trial: Trial, asked: Asked, ground: Ground, released: Fitted) -> dict[str, Any]:
-    """The artefact with its compiled form, and the reference with the answers of the form that will serve."""
+def complete(
+    store: Store, trial: Trial, asked: Asked, ground: Ground, before: Ahead, released: Fitted
+) -> dict[str, Any]:
+    """The artefact with its compiled form, and the references with the answers of the form that will serve, as digests."""
     table, time, classes = ground.table, trial.frame.time, trial.signature["classes"]
     parity = compiling.compile(released.model(), released.directory, table, trial.signature, trial.model.parity)
     given = answers(models.load(released.directory, signature=trial.signature), table, trial.model.train)
-    own = None
+    own, known = None, before.known
     if trial.model.split.refit == "all":
         own = given[np.searchsorted(trial.rows, trial.cut.test)]
+        known = known.fitted_again(asked.test, own)
         given = reference.as_unseen(given, own, asked.test)
     times = (table.column(time), trial.test.column(time)) if time else (None, None)
     profile = reference.profile(ground.inputs, given, classes, times[1], asked.test, own)
@@ -81,6 +90,8 @@ def complete(store: Store, trial: Trial, asked: Asked, ground: Ground, released:
         "artefact": store.blobs.put_tree(released.directory),
         "manifest": released.manifest,
         "compiled": parity,
+        "baseline": before.baseline,
+        "performance": store.blobs.put(canonical(known.to_json())),
         "reference": store.blobs.put(canonical(profile.to_json())),
         "sample": store.blobs.put(rows),
     }

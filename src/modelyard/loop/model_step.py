@@ -178,9 +178,9 @@ def _refitted(store: Store, engine: Engine, trial: Trial, version: Version, aske
     )
     with fits as running:
         ground = kept.Ground.of(trial)
-        found = kept.ahead(store, trial, asked, ground)
+        before = kept.ahead(store, trial, asked, ground)
         released = running.take("all", ground.inputs.work)
-    found |= kept.complete(store, trial, asked, ground, released)
+    found = kept.complete(store, trial, asked, ground, before, released)
     clear(store, name)
     return found
 
@@ -217,13 +217,13 @@ def _build(
         say(f"judging on {len(trial.cut.test):,} rows")
         judged, asked = _judge(store, engine, project, trial, cut.model(), body, identity)
         if judged.passed:
-            known = kept.ahead(store, trial, asked, ground)
+            before = kept.ahead(store, trial, asked, ground)
             released = running.take("all", ground.inputs.work) if "all" in rows else cut
         log = running.log
     body |= {"cut": {"artefact": store.blobs.put_tree(cut.directory), "native": cut.manifest["native"]}}
     if judged.passed:
         say("compiling")
-        body |= known | kept.complete(store, trial, asked, ground, released)
+        body |= kept.complete(store, trial, asked, ground, before, released)
     body |= {"metrics": judged.metrics, "slices": judged.slices()}
     last = latest(store, trial.entity)
     version = Version(

@@ -51,6 +51,10 @@ class Curve:
             knots, heights = knots[kept], heights[kept]
         return cls(tuple(knots.tolist()), tuple(heights.tolist()))
 
+    def moved(self, by: float) -> Curve:
+        """The same frequencies, behind scores that are higher by so much."""
+        return Curve(tuple(score + by for score in self.scores), self.frequencies)
+
     def at(self, scores: Floats) -> Floats:
         """The frequency behind each score."""
         if not self.scores:
