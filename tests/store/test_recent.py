@@ -69,8 +69,11 @@ def same(one: pa.Table, other: pa.Table) -> bool:
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(played=st.lists(steps, max_size=10))
-def test_kept_rows_are_the_rows(store_factory: Callable[..., Store], played: list[tuple], monkeypatch) -> None:
+@given(played=st.lists(steps, max_size=10), few=st.sampled_from([2, 3, 32]))
+def test_kept_rows_are_the_rows(
+    store_factory: Callable[..., Store], played: list[tuple], few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recent, "_FEW", few)
     test_kept_rows_are_the_rows.number = number = getattr(test_kept_rows_are_the_rows, "number", 0) + 1
     store, deployment = store_factory(), f"d{number}"
     end = ("ask", (START, START + timedelta(days=1), None, None, False))
@@ -91,6 +94,17 @@ def test_kept_rows_are_the_rows(store_factory: Callable[..., Store], played: lis
                         patched.setattr(recent, "MOST", -1)
                         anew = predictions.window(store, deployment, columns=columns, **asked)
                     assert same(kept, anew)
+
+
+def test_rows_that_come_a_few_at_a_time_are_kept_together(store_factory: Callable[..., Store]) -> None:
+    store = store_factory()
+    for minute in range(100):
+        at = START + timedelta(minutes=minute)
+        log(store, "d", [(minute, 0, at, "answer")])
+        label(store, "d", [(minute, 0, False, at)])
+        found = predictions.window(store, "d", start=START, end=at + timedelta(minutes=1), columns=NAMES, labelled=True)
+    assert found["request_id"].to_pylist() == [f"r{minute}" for minute in range(100)]
+    assert len(recent.of(store, "d", predictions.COLUMNS)._batches) < recent._FEW
 
 
 def test_what_is_not_asked_for_any_more_is_dropped(

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -26,9 +26,12 @@ from modelyard.store.store import Store
 from modelyard.store.table import Span
 
 MOST = 500_000
+# So many batches that together have no more rows become one: live, each look takes in the rows of some seconds.
+_FEW, _SMALL = 32, 20_000
 # So many windows are remembered, to know which rows will hardly be asked for again.
 _LATELY = 32
 _ORDER = ("at", "request_id", "row", "role")
+_PLACE = "(place in the files)"
 _BASE = (*_ORDER, "key")
 _TIME = pa.timestamp("us", tz="UTC")
 _NEVER = datetime.max.replace(tzinfo=UTC)
@@ -151,6 +154,10 @@ class Recent:
         ids, keys = (labels.few(rows[name]) for name in ("request_id", "key"))
         batch.label(labels.of(store, deployment, ids, keys, self._seen))
         self._batches.append(batch)
+        sizes = accumulate(len(each.rows) for each in reversed(self._batches))
+        small = sum(size <= _SMALL for size in sizes)
+        if small >= _FEW:
+            self._batches[-small:] = [_together(self._batches[-small:])]
 
     def _read(self, files: Iterable[Span], names: Sequence[str]) -> tuple[frozenset[str], pa.Table]:
         """The columns that files have, and some of them: null in the rows of a file that has them not."""
@@ -195,6 +202,31 @@ class Recent:
         old = [batch for batch in self._batches if not batch.holds(since)]
         if 2 * sum(len(batch.rows) for batch in old) > sum(len(batch.rows) for batch in self._batches):
             self._batches = [batch for batch in self._batches if batch.holds(since)]
+
+
+def _together(batches: Sequence[_Batch]) -> _Batch:
+    """Several batches as one, with the columns that were read of all that have them."""
+    names = frozenset().union(*(each.names for each in batches))
+    read = [
+        name
+        for name in dict.fromkeys(name for each in batches for name in each.rows.column_names)
+        if all(name in each.rows.column_names or name not in each.names for each in batches)
+    ]
+    parts, first = [], 0
+    for each in batches:
+        there = each.rows.select([name for name in read if name in each.rows.column_names])
+        parts.append(there.append_column(_PLACE, pc.add(each.order, first)))
+        first += len(each.order)
+    rows = _in_order(parts).combine_chunks()
+    return _Batch(
+        files=tuple(file for each in batches for file in each.files),
+        names=names,
+        rows=rows.drop_columns([_PLACE]),
+        order=rows[_PLACE].combine_chunks(),
+        requests=pc.unique(rows["request_id"]),
+        labels=pa.concat_tables([each.labels for each in batches]),
+        until=max((each.until for each in batches if each.until is not None), default=None),
+    )
 
 
 def _in_order(parts: Sequence[pa.Table]) -> pa.Table:
