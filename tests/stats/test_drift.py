@@ -293,3 +293,10 @@ def test_a_column_of_a_few_fractions_moves_when_its_shares_do():
     known = pa.table({"rate": rng.choice([0.25, 0.5, 0.75], 5_000, p=[0.6, 0.3, 0.1])})
     now = pa.table({"rate": rng.choice([0.25, 0.5, 0.75], 5_000, p=[0.2, 0.3, 0.5])})
     assert compare_frames(known, now)["columns"][0]["verdict"] == "page"
+
+
+def test_the_known_range_is_that_of_all_rows_and_not_of_the_same_hours():
+    whole = Profile.of(pa.table({"x": np.arange(2_000) / 10}))
+    hours = Profile.of(pa.table({"x": np.full(400, 4.0)}), whole)
+    window = Profile.of(pa.table({"x": np.append(np.full(300, 4.0), np.full(100, 999.5))}), whole)
+    assert "25.0% lie out of the known range 0 to 199.9; now 4 to 999.5" in compare(hours, window)[0].says

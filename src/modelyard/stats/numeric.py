@@ -107,6 +107,20 @@ def margin(layout: NumberLayout) -> float:
     return ROOM if layout.kind == "number" and any(edge != np.floor(edge) for edge in layout.edges) else 0.0
 
 
+def known(layout: NumberLayout) -> tuple[float, float]:
+    """The smallest and the largest value of the rows that laid it out; zeros of none.
+
+    >>> known(layout(np.array([1.0, 2.5, 4.0]), "number"))
+    (1.0, 4.0)
+    """
+    if not layout.edges:
+        return 0.0, 0.0
+    if layout.kind == "timestamp":
+        return layout.edges[0], layout.edges[1]
+    room = margin(layout) * (layout.edges[-1] - layout.edges[0]) / (1 + 2 * margin(layout))
+    return layout.edges[0] + room, layout.edges[-1] - room
+
+
 def _with_room(edges: tuple[float, ...]) -> tuple[float, ...]:
     room = ROOM * (edges[-1] - edges[0])
     low, high = edges[0] - room, edges[-1] + room

@@ -13,7 +13,7 @@ from modelyard.stats.causes import Cause
 from modelyard.stats.checks import Finding
 from modelyard.stats.distance import Layout, share
 from modelyard.stats.measured import MeasuredLayout
-from modelyard.stats.numeric import NumberLayout, mean, quantiles
+from modelyard.stats.numeric import NumberLayout, known, mean, quantiles
 from modelyard.stats.profile import Column
 from modelyard.stats.tally import Tally
 from modelyard.stats.text import LENGTH, UNSEEN
@@ -85,11 +85,13 @@ def _part(
             words = ", ".join(f"'{shown(word)}'" for word in list(window.fresh)[:3])
             return f"{finding.after:.1%} of values were never seen before ({words})"
         case "range":
-            times = isinstance(layout, NumberLayout) and layout.kind == "timestamp"
-            low, high = (reference.low or 0.0), (reference.high or 0.0)
-            known = f"{_moment(low)} to {_moment(high)}" if times else f"{_short(low)} to {_short(high)}"
-            seen = "" if times else f"; now {_short(window.low)} to {_short(window.high)}"
-            return f"{finding.after:.1%} lie out of the known range {known}{seen}"
+            # That of all rows that were learnt, of which a reference of the same hours of the week is a part.
+            assert isinstance(layout, NumberLayout)
+            low, high = known(layout)
+            share = f"{finding.after:.1%} lie out of the known range"
+            if layout.kind == "timestamp":
+                return f"{share} {_moment(low)} to {_moment(high)}"
+            return f"{share} {_short(low)} to {_short(high)}; now {_short(window.low)} to {_short(window.high)}"
         case "stuck":
             value = next((f" ({_short(float(pile))})" for pile in window.piles), "")
             return f"one value{value} holds {finding.effect:.1%} more of the rows"
