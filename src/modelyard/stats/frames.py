@@ -26,6 +26,7 @@ from modelyard.stats.profile import Profile, count
 from modelyard.stats.significance import proportions
 
 JOINT = "(joint)"
+CHANCE = 0.01
 
 
 @dataclass(frozen=True)
@@ -250,7 +251,7 @@ def _rows(reference: Profile, current: Profile) -> dict[str, Any]:
 
 
 def _keys(known: pa.Table, now: pa.Table, key: Sequence[str], rows: dict[str, Any]) -> list[ColumnResult]:
-    """Keys that come twice: never expected; a warning when the reference has fewer of them."""
+    """Keys that come twice: never expected; a warning when the reference has none, or fewer by more than chance."""
     lacking = [name for table in (known, now) for name in key if name not in table.column_names]
     name = f"({', '.join(key)})"
     if lacking:
@@ -259,12 +260,11 @@ def _keys(known: pa.Table, now: pa.Table, key: Sequence[str], rows: dict[str, An
         return [ColumnResult(name, level, ("schema",), None, None, {}, {}, says, {}, {"schema": level})]
     (before, n), (after, m) = _twice(known, key), _twice(now, key)
     rows["repeated_keys"] = {"from": before, "to": after}
-    growth = after / max(m, 1) - before / max(n, 1)
-    if growth <= 0:
+    growth, p_value = after / max(m, 1) - before / max(n, 1), proportions((before, n), (after, m))
+    if growth <= 0 or (before and p_value > CHANCE):
         return []
     level = "page" if growth >= 0.1 else "warn"
     says = f"{after:,} of {m:,} rows have a key {name} that came before; {before:,} of {n:,} in the reference."
-    p_value = proportions((before, n), (after, m))
     figures = ({"repeated_keys": before}, {"repeated_keys": after})
     return [ColumnResult(name, level, ("duplicates",), None, p_value, *figures, says, {}, {"duplicates": level})]
 
