@@ -29,7 +29,7 @@ from modelyard.models import compiling
 from modelyard.models import signature as signatures
 from modelyard.records import Deployment, Release
 from modelyard.serve import move
-from modelyard.spec.types import DeploymentSpec
+from modelyard.spec.deployments import DeploymentSpec
 from modelyard.store import open_store, predictions
 
 ROWS = pa.table({"x": np.linspace(-1, 1, 50), "z": np.linspace(1, 0, 50), "late": np.arange(50) % 3 == 0})

@@ -22,7 +22,7 @@ from modelyard.digest import canonical, digest
 from modelyard.models import compiling
 from modelyard.models import signature as signatures
 from modelyard.records import Deployment, Release
-from modelyard.spec.types import DeploymentSpec
+from modelyard.spec.deployments import DeploymentSpec
 from modelyard.stats import Profile
 from modelyard.store import Store, open_store
 

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from modelyard.evaluate import Evidence, Scored, Versus, judge, slices
-from modelyard.spec.types import Model
+from modelyard.spec.models import Model
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 Y = np.tile([0, 0, 1, 0, 1], 60)

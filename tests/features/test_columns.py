@@ -6,7 +6,7 @@ import pytest
 
 from modelyard.errors import DataError
 from modelyard.features import Input, Known, Shape, inputs
-from modelyard.spec.types import Model
+from modelyard.spec.models import Model
 
 DEPARTURES = Shape(
     name="departures",

@@ -12,7 +12,7 @@ from modelyard import monitor
 from modelyard.errors import InputError, NotFound
 from modelyard.monitor import quality, segments
 from modelyard.records import Audit, Observation, Segment
-from modelyard.spec.types import Quality
+from modelyard.spec.monitors import Quality
 from modelyard.stats.metrics import Estimate
 
 START = datetime(2024, 3, 1, tzinfo=UTC)

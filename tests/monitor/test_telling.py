@@ -16,7 +16,8 @@ from modelyard.monitor.seen import Seen, unknown
 from modelyard.monitor.served import Served
 from modelyard.monitor.software import by_hour, volume
 from modelyard.records import Audit, Observation, Release, Version
-from modelyard.spec.types import Quality, Spec
+from modelyard.spec.monitors import Quality
+from modelyard.spec.types import Spec
 from modelyard.stats import Profile
 from modelyard.stats import joint as stats_joint
 from modelyard.stats.hourly import Hourly

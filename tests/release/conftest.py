@@ -17,7 +17,8 @@ from modelyard.clock import SimulatedClock
 from modelyard.digest import digest
 from modelyard.records import Alias, Audit, Deployment, Label, Release, Verdict, Version
 from modelyard.release.decisions import Decision
-from modelyard.spec.types import ApprovalRule, DeploymentSpec
+from modelyard.spec.deployments import DeploymentSpec
+from modelyard.spec.models import ApprovalRule
 from modelyard.store import Store, open_store, predictions
 
 ZERO = datetime(2013, 4, 1, tzinfo=UTC)

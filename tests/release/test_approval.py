@@ -12,7 +12,9 @@ import pytest
 from modelyard import release
 from modelyard.errors import Conflict, Forbidden, Refused
 from modelyard.records import Approval, Audit
-from modelyard.spec.types import ApprovalRule, DeploymentSpec, Spec
+from modelyard.spec.deployments import DeploymentSpec
+from modelyard.spec.models import ApprovalRule
+from modelyard.spec.types import Spec
 
 RULE = ApprovalRule(required=1, roles=("model_owner",))
 TWO = ApprovalRule(required=2, roles=("model_owner", "risk"))

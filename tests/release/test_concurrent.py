@@ -11,7 +11,7 @@ from modelyard.release import tally
 from modelyard.release.evidence import divided
 from modelyard.release.state import Rollout
 from modelyard.release.tally import Key
-from modelyard.spec.types import DeploymentSpec
+from modelyard.spec.deployments import DeploymentSpec
 
 START = datetime(2024, 3, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -17,8 +17,8 @@ from modelyard.release.guards import Evidence
 from modelyard.release.pairs import Pairs
 from modelyard.release.state import Rollout, Situation
 from modelyard.release.strategies.canary import describe
+from modelyard.spec.deployments import DeploymentSpec
 from modelyard.spec.strategies import Canary, Strategy
-from modelyard.spec.types import DeploymentSpec
 from modelyard.spec.values import parse_duration
 from modelyard.stats.sequential import Rate
 

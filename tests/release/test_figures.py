@@ -10,7 +10,7 @@ import pytest
 
 from modelyard.records import Declaration, KpiValue
 from modelyard.release.decisions import Finish, Promote, Reweigh, Rollback, Wait
-from modelyard.spec.types import DeploymentSpec
+from modelyard.spec.deployments import DeploymentSpec
 
 DAY = timedelta(days=1)
 

@@ -12,7 +12,7 @@ from modelyard import release
 from modelyard.digest import digest
 from modelyard.errors import CheckFailed, InputError, NotFound
 from modelyard.records import Declaration, Release, Verdict, Version
-from modelyard.spec.types import DeploymentSpec
+from modelyard.spec.deployments import DeploymentSpec
 
 
 def test_the_digest_is_that_of_the_body_and_the_same_body_is_the_same_release(yard: Any) -> None:

@@ -17,7 +17,7 @@ from modelyard.release.commit import commit
 from modelyard.release.decisions import Advance, Promote, Rollback, Settle, Start, Wait
 from modelyard.release.place import look
 from modelyard.release.rollout import promote as promote_by_hand
-from modelyard.spec.types import DeploymentSpec
+from modelyard.spec.deployments import DeploymentSpec
 
 API = "late-api"
 Yard = Any  # see conftest

@@ -16,8 +16,8 @@ from modelyard.records import Audit, Deployment, Release
 from modelyard.release import rollout as rolling
 from modelyard.release.decisions import Finish, Promote, Return, Rollback, Start, Wait
 from modelyard.release.state import Rollout
+from modelyard.spec.deployments import DeploymentSpec
 from modelyard.spec.strategies import KINDS
-from modelyard.spec.types import DeploymentSpec
 from modelyard.store import predictions
 
 API = "late-api"

@@ -20,7 +20,7 @@ from modelyard.records import Deployment
 from modelyard.serve import Gateway
 from modelyard.serve.app import Server, create
 from modelyard.serve.releases import Served
-from modelyard.spec.types import DeploymentSpec
+from modelyard.spec.deployments import DeploymentSpec
 from modelyard.store import Store, open_store
 
 START = datetime(2013, 4, 1, tzinfo=UTC)

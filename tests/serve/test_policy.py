@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from modelyard.serve import policy
 from modelyard.serve.columns import TYPES
-from modelyard.spec.types import InputRule
+from modelyard.spec.deployments import InputRule
 
 INPUT = {
     "name": "x", "type": "number", "nullable": False, "missing": 0.0, "min": 0.0, "max": 10.0, "median": 4.0, "mode": 3.0,

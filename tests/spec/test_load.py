@@ -9,7 +9,7 @@ import pytest
 
 from modelyard.errors import InputError, SpecError
 from modelyard.spec import Spec, expand, load
-from modelyard.spec.types import FixedValue
+from modelyard.spec.deployments import FixedValue
 from modelyard.spec.values import Margin
 
 SMALLEST = """

@@ -9,7 +9,7 @@ import pytest
 
 from modelyard.errors import DataError
 from modelyard.spec.sources import stat
-from modelyard.spec.types import Source
+from modelyard.spec.tables import Source
 
 
 def test_a_glob_names_files_in_order(tmp_path: Path) -> None:

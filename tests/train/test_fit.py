@@ -9,7 +9,7 @@ import pytest
 from modelyard import train
 from modelyard.errors import UserCodeError
 from modelyard.models import signature, target
-from modelyard.spec.types import Limits
+from modelyard.spec.models import Limits
 from modelyard.train.fitting import answers
 
 from .conftest import Code

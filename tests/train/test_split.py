@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelyard.errors import DataError
-from modelyard.spec.types import Split
+from modelyard.spec.models import Split
 from modelyard.train import split
 from modelyard.train.delay import quantiles
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelyard.spec.types import Model
+from modelyard.spec.models import Model
 from modelyard.train import window
 
 NOW = datetime(2024, 3, 1, tzinfo=UTC)

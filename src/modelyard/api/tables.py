@@ -14,7 +14,7 @@ import pyarrow.parquet as parquet
 from modelyard.errors import DataError
 
 if TYPE_CHECKING:
-    from modelyard.spec.types import Source
+    from modelyard.spec.tables import Source
 
 
 CSV = (".csv", ".csv.gz", ".csv.zip")
@@ -57,6 +57,6 @@ def _csv(path: Path, texts: Collection[str]) -> pa.Table:
 
 
 def _source(path: Path, texts: Collection[str]) -> Source:
-    from modelyard.spec.types import Source
+    from modelyard.spec.tables import Source
 
     return Source(uri=str(path), types=dict.fromkeys(texts, "string"))

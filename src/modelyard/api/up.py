@@ -20,7 +20,7 @@ from pathlib import Path
 from modelyard.api.context import Context
 from modelyard.api.keeping import Load, hold_off, hung
 from modelyard.errors import InputError, YardError
-from modelyard.spec.types import Replicas
+from modelyard.spec.deployments import Replicas
 
 HOST = "127.0.0.1"
 GRACE = 35.0

@@ -10,7 +10,7 @@ from modelyard.engines import LocalEngine
 from modelyard.features.shape import Known
 from modelyard.records import Version
 from modelyard.spec.load import Project
-from modelyard.spec.types import DataCheck
+from modelyard.spec.tables import DataCheck
 from modelyard.store import Held, Store
 
 

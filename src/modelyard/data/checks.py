@@ -20,8 +20,8 @@ from modelyard.data.functions import Caller
 from modelyard.errors import DataError, UserCodeError
 from modelyard.features.sql import identifier, identifiers, text
 from modelyard.records import Json, State, Verdict
-from modelyard.spec.types import Between, Columns, DataCheck, RowCount, Values
-from modelyard.spec.values import show_duration
+from modelyard.spec.tables import Between, DataCheck, RowCount, Values
+from modelyard.spec.values import Columns, show_duration
 
 _KEYS = 5
 

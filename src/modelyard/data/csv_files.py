@@ -25,7 +25,7 @@ from modelyard.data import csv_types, duck
 from modelyard.digest import digest
 from modelyard.errors import DataError
 from modelyard.features.sql import text
-from modelyard.spec.types import Source
+from modelyard.spec.tables import Source
 
 _LAYOUT = 4
 _KEEP_SECONDS = 86_400

@@ -18,7 +18,7 @@ import duckdb
 from modelyard.data import csv_files, duck, kinds, mismatch
 from modelyard.errors import DataError
 from modelyard.features.sql import identifier, text
-from modelyard.spec.types import Source
+from modelyard.spec.tables import Source
 
 _DECLARED = {
     "string": "VARCHAR",

@@ -13,7 +13,8 @@ from modelyard.errors import DataError
 from modelyard.features import Input, Shape, ViewJoin, inputs, join
 from modelyard.features.sql import identifier, identifiers, moment
 from modelyard.records import Version
-from modelyard.spec.types import Model, Spec
+from modelyard.spec.models import Model
+from modelyard.spec.types import Spec
 from modelyard.store import Store
 
 KNOWN_AT = "__known_at"

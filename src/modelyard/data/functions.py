@@ -16,7 +16,7 @@ import pyarrow as pa
 from modelyard.engines import LocalEngine, Outcome
 from modelyard.engines.log import tail
 from modelyard.errors import UserCodeError
-from modelyard.spec.types import Limits
+from modelyard.spec.models import Limits
 from modelyard.spec.values import show_duration
 
 

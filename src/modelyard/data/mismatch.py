@@ -10,7 +10,7 @@ import duckdb
 from modelyard.data import duck, kinds
 from modelyard.errors import DataError
 from modelyard.features.sql import identifier
-from modelyard.spec.types import Source
+from modelyard.spec.tables import Source
 
 if TYPE_CHECKING:
     from modelyard.data.files import File

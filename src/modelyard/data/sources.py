@@ -19,7 +19,7 @@ from modelyard.features.sql import identifier
 from modelyard.features.sql import moment as literal
 from modelyard.spec.load import Project
 from modelyard.spec.sources import Files, stat
-from modelyard.spec.types import Source, TimeSql
+from modelyard.spec.tables import Source, TimeSql
 
 TIME = "__time"
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from modelyard.evaluate.scored import Scored
 from modelyard.records import State, Verdict
-from modelyard.spec.types import BetterThan, MetricCheck, Model, ModelCheck, SlicesCheck
+from modelyard.spec.models import BetterThan, MetricCheck, Model, ModelCheck, SlicesCheck
 from modelyard.stats import metrics
 
 LEAST_ROWS = 20

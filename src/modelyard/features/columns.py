@@ -13,7 +13,7 @@ from difflib import get_close_matches
 
 from modelyard.errors import DataError
 from modelyard.features.shape import Shape
-from modelyard.spec.types import Model
+from modelyard.spec.models import Model
 
 
 @dataclass(frozen=True)

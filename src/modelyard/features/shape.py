@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from modelyard.features.sql import identifier, interval
-from modelyard.spec.types import KnownAt
+from modelyard.spec.tables import KnownAt
 
 
 @dataclass(frozen=True)

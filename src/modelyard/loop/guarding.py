@@ -16,7 +16,7 @@ from modelyard import release, serve
 from modelyard.errors import YardError
 from modelyard.loop.ground import latest_declaration
 from modelyard.records import Deployment
-from modelyard.spec.types import DeploymentSpec
+from modelyard.spec.deployments import DeploymentSpec
 from modelyard.store import Store
 
 EVERY = 0.5

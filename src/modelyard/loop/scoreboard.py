@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from modelyard.spec.types import Model
+from modelyard.spec.models import Model
 from modelyard.stats import metrics
 from modelyard.store import Store
 from modelyard.store.predictions import window

@@ -21,7 +21,8 @@ from modelyard.models import signature, target
 from modelyard.records import Observation, Version
 from modelyard.spec.code import read_function
 from modelyard.spec.load import Project
-from modelyard.spec.types import Model, Spec
+from modelyard.spec.models import Model
+from modelyard.spec.types import Spec
 from modelyard.store import Store
 from modelyard.train import Cut, leak
 

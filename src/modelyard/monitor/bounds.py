@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from modelyard.records import Release
-from modelyard.spec.types import Quality
+from modelyard.spec.monitors import Quality
 from modelyard.stats import metrics
 
 Bounds = tuple[float | None, float | None]

@@ -20,7 +20,8 @@ from modelyard.monitor import reference
 from modelyard.monitor.past import past
 from modelyard.monitor.quality import delay
 from modelyard.records import Observation, Release
-from modelyard.spec.types import Monitor, Spec
+from modelyard.spec.monitors import Monitor
+from modelyard.spec.types import Spec
 from modelyard.stats import metrics
 from modelyard.stats.calibration import Bins
 from modelyard.stats.performance import Performance, by_slice, reduced

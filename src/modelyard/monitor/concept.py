@@ -18,7 +18,8 @@ from modelyard.monitor.cohorts import KIND, Cohort, Sums, sliced, take
 from modelyard.monitor.past import past
 from modelyard.monitor.seen import Seen, unknown
 from modelyard.records import Level, Observation, Release
-from modelyard.spec.types import Monitor, Spec
+from modelyard.spec.monitors import Monitor
+from modelyard.spec.types import Spec
 from modelyard.stats import severity
 from modelyard.stats.changepoint import Change, locate
 from modelyard.stats.edetector import RUN_LENGTH, EDetector

@@ -12,7 +12,8 @@ from modelyard.monitor import served
 from modelyard.monitor.seen import Seen, unknown
 from modelyard.monitor.served import Served
 from modelyard.records import Run
-from modelyard.spec.types import Monitor, Spec
+from modelyard.spec.monitors import Monitor
+from modelyard.spec.types import Spec
 from modelyard.store import Store
 
 KIND = "cost"

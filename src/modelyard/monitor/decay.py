@@ -11,7 +11,7 @@ from modelyard.monitor.bounds import bounds
 from modelyard.monitor.past import past
 from modelyard.monitor.seen import Seen, unknown
 from modelyard.records import Level, Observation, Release
-from modelyard.spec.types import Monitor
+from modelyard.spec.monitors import Monitor
 from modelyard.stats import forecast, metrics
 from modelyard.store import Store
 

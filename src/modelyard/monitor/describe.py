@@ -17,7 +17,8 @@ import pyarrow.compute as pc
 
 from modelyard.monitor import reference, segments
 from modelyard.records import Release, Version
-from modelyard.spec.types import Monitor, Spec
+from modelyard.spec.monitors import Monitor
+from modelyard.spec.types import Spec
 from modelyard.stats import Profile, arrow
 from modelyard.stats.category import TAIL, CategoryLayout
 from modelyard.stats.changepoint import locate

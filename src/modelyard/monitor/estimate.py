@@ -14,7 +14,7 @@ from modelyard.monitor.bounds import bounds
 from modelyard.monitor.seen import Seen, unknown
 from modelyard.monitor.served import Served
 from modelyard.records import Level, Release
-from modelyard.spec.types import Monitor
+from modelyard.spec.monitors import Monitor
 from modelyard.stats import cbpe, metrics
 from modelyard.stats.performance import Performance
 from modelyard.store import Store

@@ -14,7 +14,8 @@ from dataclasses import replace
 
 from modelyard.monitor.seen import Seen
 from modelyard.records import Level
-from modelyard.spec.types import Monitor, Spec
+from modelyard.spec.monitors import Monitor
+from modelyard.spec.types import Spec
 from modelyard.stats import severity
 
 CAUSES: tuple[tuple[str, ...], ...] = (

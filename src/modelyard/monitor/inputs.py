@@ -11,7 +11,7 @@ from modelyard.monitor import reference, season, segments, served
 from modelyard.monitor.seen import Seen, unknown
 from modelyard.monitor.served import Served
 from modelyard.records import Release
-from modelyard.spec.types import Monitor
+from modelyard.spec.monitors import Monitor
 from modelyard.stats import ColumnResult, Profile, Verdict, compare, severity, units
 from modelyard.stats.checks import SHARE_PAGE
 from modelyard.store import Store

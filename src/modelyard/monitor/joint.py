@@ -26,7 +26,7 @@ from modelyard.monitor.seen import Seen, unknown
 from modelyard.monitor.segments import PREDICTION
 from modelyard.monitor.served import Served
 from modelyard.records import Observation, Release
-from modelyard.spec.types import Monitor
+from modelyard.spec.monitors import Monitor
 from modelyard.stats import Profile, arrow, joint
 from modelyard.stats.clusters import between
 from modelyard.stats.seasonal import HOURS, hour_of_week

@@ -18,7 +18,8 @@ from modelyard.monitor.inputs import alpha
 from modelyard.monitor.seen import Seen, unknown
 from modelyard.records import Level
 from modelyard.spec.kpis import Kpi
-from modelyard.spec.types import Monitor, Spec
+from modelyard.spec.monitors import Monitor
+from modelyard.spec.types import Spec
 from modelyard.spec.values import show_duration
 from modelyard.stats import interrupted, periods, severity
 from modelyard.store import Store

@@ -10,7 +10,8 @@ from modelyard.monitor import describe, inputs, segments
 from modelyard.monitor.grouping import led
 from modelyard.monitor.seen import Seen
 from modelyard.records import Release
-from modelyard.spec.types import Monitor, Spec
+from modelyard.spec.monitors import Monitor
+from modelyard.spec.types import Spec
 from modelyard.stats import Profile, severity
 from modelyard.store import Store
 

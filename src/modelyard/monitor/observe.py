@@ -27,7 +27,8 @@ from modelyard.monitor.past import lately
 from modelyard.monitor.seen import Seen
 from modelyard.monitor.sources import Arrived, Newest
 from modelyard.records import Level, Observation, Release
-from modelyard.spec.types import Monitor, Spec
+from modelyard.spec.monitors import Monitor
+from modelyard.spec.types import Spec
 from modelyard.stats import severity
 from modelyard.store import Held, Store
 

@@ -21,7 +21,8 @@ from modelyard.monitor import reference
 from modelyard.monitor.bounds import bounds
 from modelyard.monitor.seen import Seen, unknown
 from modelyard.records import Level, Release
-from modelyard.spec.types import Monitor, Quality, Spec
+from modelyard.spec.monitors import Monitor, Quality
+from modelyard.spec.types import Spec
 from modelyard.stats.metrics import T95, Estimate, estimate
 from modelyard.store import Store, predictions
 

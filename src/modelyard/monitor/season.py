@@ -21,7 +21,7 @@ from modelyard.monitor.profiled import profiled
 from modelyard.monitor.segments import Stretch
 from modelyard.monitor.served import Served
 from modelyard.records import Observation, Release
-from modelyard.spec.types import Monitor
+from modelyard.spec.monitors import Monitor
 from modelyard.stats import Groups, Profile, Seasonal, seasonal, severity
 from modelyard.stats.seasonal import HOURS, hour_at
 from modelyard.store import Blobs, Store

@@ -11,7 +11,7 @@ from typing import Any
 from modelyard.errors import InputError
 from modelyard.monitor import course, inputs, reference, season, segments, served
 from modelyard.records import Observation
-from modelyard.spec.types import Monitor
+from modelyard.spec.monitors import Monitor
 from modelyard.stats import Profile, severity
 from modelyard.stats.picture import picture
 from modelyard.store import Store

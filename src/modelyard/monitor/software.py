@@ -13,7 +13,7 @@ from modelyard.monitor import served
 from modelyard.monitor.seen import Seen, unknown
 from modelyard.monitor.served import Served
 from modelyard.records import Level, Observation
-from modelyard.spec.types import Monitor
+from modelyard.spec.monitors import Monitor
 from modelyard.stats import rhythm, significance
 from modelyard.stats.hourly import HOUR, Hourly
 from modelyard.stats.seasonal import HOURS, hour_at

@@ -11,7 +11,8 @@ from modelyard.monitor.past import past
 from modelyard.monitor.seen import Seen, unknown
 from modelyard.monitor.software import PAST, volume
 from modelyard.records import Observation, Version
-from modelyard.spec.types import Monitor, Spec
+from modelyard.spec.monitors import Monitor
+from modelyard.spec.types import Spec
 from modelyard.stats.hourly import Hourly
 from modelyard.store import Store
 

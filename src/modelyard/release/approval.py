@@ -8,7 +8,8 @@ from typing import Literal
 from modelyard.errors import Conflict, Forbidden, Refused
 from modelyard.records import Approval, Release
 from modelyard.release.names import find, name
-from modelyard.spec.types import ApprovalRule, Spec
+from modelyard.spec.models import ApprovalRule
+from modelyard.spec.types import Spec
 from modelyard.store import Held, Store, Transaction
 
 SIMULATED = "simulated-approver"

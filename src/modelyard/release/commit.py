@@ -16,7 +16,7 @@ from modelyard.release.changes import Change, trying
 from modelyard.release.names import NOBODY, name
 from modelyard.release.obeyed import obeyed, policy
 from modelyard.release.place import TRIABLE, Place, look
-from modelyard.spec.types import DeploymentSpec
+from modelyard.spec.deployments import DeploymentSpec
 from modelyard.store import Held, Store, Transaction
 
 

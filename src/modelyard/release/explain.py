@@ -13,7 +13,7 @@ from modelyard.release.place import look
 from modelyard.release.rollout import consider
 from modelyard.release.state import Rollout
 from modelyard.release.story import ACTIONS
-from modelyard.spec.types import DeploymentSpec
+from modelyard.spec.deployments import DeploymentSpec
 from modelyard.store import Store
 
 _TOLD = frozenset(ACTIONS) - {"rollout.drill_started", "rollout.drilled"}

@@ -11,8 +11,8 @@ from modelyard.release.decide import routes
 from modelyard.release.names import name
 from modelyard.release.place import Place
 from modelyard.release.state import Rollout
+from modelyard.spec.deployments import DeploymentSpec
 from modelyard.spec.predicate import misfit, parse
-from modelyard.spec.types import DeploymentSpec
 
 
 def obeyed(place: Place, rollout: Rollout | None, champion: str, warm: tuple[str, ...]) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from datetime import datetime
 from modelyard.records import Alias, Audit, Deployment, Release
 from modelyard.release.names import name
 from modelyard.release.state import Rollout, Situation
+from modelyard.spec.deployments import DeploymentSpec
 from modelyard.spec.strategies import Strategy
-from modelyard.spec.types import DeploymentSpec
 from modelyard.store import Store, Transaction
 
 TRIABLE = ("approved", "rolling_out", "live")

@@ -9,7 +9,7 @@ from modelyard.digest import digest
 from modelyard.errors import CheckFailed, Conflict
 from modelyard.records import Release, Verdict, Version
 from modelyard.release.names import name
-from modelyard.spec.types import ApprovalRule
+from modelyard.spec.models import ApprovalRule
 from modelyard.store import Held, Store
 
 

@@ -19,7 +19,7 @@ from modelyard.release.evidence import Look, count, gather, kinds
 from modelyard.release.guards import Evidence
 from modelyard.release.obeyed import routable
 from modelyard.release.place import Place, look
-from modelyard.spec.types import DeploymentSpec
+from modelyard.spec.deployments import DeploymentSpec
 from modelyard.store import Held, Store
 
 _ATTEMPTS = 5

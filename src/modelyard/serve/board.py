@@ -15,8 +15,8 @@ from modelyard.serve.policy import Policy, policy
 from modelyard.serve.predicting import can_fall_back
 from modelyard.serve.releases import Served
 from modelyard.serve.routing import Arm, Table
+from modelyard.spec.deployments import FixedValue, InputRule, Log
 from modelyard.spec.levels import Objective, Slo
-from modelyard.spec.types import FixedValue, InputRule, Log
 from modelyard.spec.values import parse_duration
 
 Load = Callable[[str], Served]

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from modelyard.serve.columns import TYPES, absent
-from modelyard.spec.types import FixedValue, InputRule
+from modelyard.spec.deployments import FixedValue, InputRule
 
 Mask = np.ndarray
 Form: TypeAlias = Literal["NFC", "NFD", "NFKC", "NFKD"]

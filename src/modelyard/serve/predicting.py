@@ -13,7 +13,7 @@ import pyarrow as pa
 from modelyard.errors import DataError, ModelOutputError
 from modelyard.serve.policy import Outcome
 from modelyard.serve.releases import Served
-from modelyard.spec.types import FixedValue
+from modelyard.spec.deployments import FixedValue
 
 MOST_TRIALS = 64
 Instead: TypeAlias = Callable[[np.ndarray], np.ndarray | float]

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
+from modelyard.spec.deployments import DeploymentSpec
 from modelyard.spec.metrics import PAIRED
+from modelyard.spec.models import Model
 from modelyard.spec.strategies import Canary, Guarded, Tested
-from modelyard.spec.types import DeploymentSpec, Model, Spec
+from modelyard.spec.types import Spec
 from modelyard.spec.values import show_duration
 
 

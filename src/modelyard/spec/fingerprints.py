@@ -16,8 +16,10 @@ from pydantic import BaseModel
 from modelyard.digest import digest
 from modelyard.spec.code import Codebase
 from modelyard.spec.load import Project
+from modelyard.spec.models import Model
 from modelyard.spec.sql import normalise, read_sql
-from modelyard.spec.types import DataCheck, Dataset, FeatureView, Model, Source, Spec
+from modelyard.spec.tables import DataCheck, Dataset, FeatureView, Source
+from modelyard.spec.types import Spec
 
 Parts = dict[str, str]
 

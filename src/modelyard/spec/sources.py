@@ -10,7 +10,7 @@ from pathlib import Path
 
 from modelyard.digest import digest
 from modelyard.errors import DataError
-from modelyard.spec.types import Source
+from modelyard.spec.tables import Source
 from modelyard.spec.variables import expand
 from modelyard.spec.wording import nearest
 

@@ -229,3 +229,14 @@ BudgetText = Annotated[Budget, BeforeValidator(parse_budget), _as_text, _text(r"
 Flag = Annotated[bool, BeforeValidator(parse_flag), WithJsonSchema({"type": "boolean"})]
 Scalar = Annotated[Any, BeforeValidator(resolve), WithJsonSchema({"type": ["string", "number", "boolean", "null"]})]
 Free = Annotated[Any, BeforeValidator(resolve), WithJsonSchema({})]
+
+
+def _one_or_many(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+Columns = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_one_or_many),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
+]

@@ -22,7 +22,7 @@ from modelyard.train.cut import Frame, split
 from modelyard.train.fitting import Engine, Fits, Fitted, fit_each
 
 if TYPE_CHECKING:  # the child process imports this package and has no use for them
-    from modelyard.spec.types import Model
+    from modelyard.spec.models import Model
     from modelyard.store import Store
 
 

@@ -32,7 +32,7 @@ class Frame(Protocol):
 
 
 class Split(Protocol):
-    """How rows are divided: see `spec.types.Split`."""
+    """How rows are divided: see `spec.models.Split`."""
 
     @property
     def by(self) -> str | None: ...

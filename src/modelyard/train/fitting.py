@@ -42,7 +42,7 @@ class Code(Protocol):
 
 
 class Limits(Protocol):
-    """What a function may use: see `spec.types.Limits`."""
+    """What a function may use: see `spec.models.Limits`."""
 
     @property
     def time(self) -> timedelta: ...

@@ -16,7 +16,7 @@ ENOUGH = 1000
 
 
 class Window(Protocol):
-    """How far back: see `spec.types.Window`."""
+    """How far back: see `spec.models.Window`."""
 
     @property
     def last(self) -> timedelta | None: ...

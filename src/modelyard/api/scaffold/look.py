@@ -17,7 +17,7 @@ from modelyard.data.files import open_file, unite
 from modelyard.data.times import as_timestamp
 from modelyard.errors import DataError
 from modelyard.features.sql import identifier
-from modelyard.spec.types import Source
+from modelyard.spec.tables import Source
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 from modelyard.api.scaffold.look import Column
 from modelyard.errors import DataError
-from modelyard.spec.types import Task
+from modelyard.spec.models import Task
 from modelyard.spec.wording import nearest
 
 MOST_CLASSES = 50

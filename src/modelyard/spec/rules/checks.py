@@ -7,7 +7,8 @@ from typing import Any
 from modelyard.spec.document import Path
 from modelyard.spec.look import Look
 from modelyard.spec.metrics import METRICS
-from modelyard.spec.types import DataCheck, Model, ModelCheck
+from modelyard.spec.models import Model, ModelCheck
+from modelyard.spec.tables import DataCheck
 from modelyard.spec.wording import nearest
 
 _DATA = tuple(name for name in DataCheck.model_fields if name != "severity")

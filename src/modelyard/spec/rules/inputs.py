@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from modelyard.spec.deployments import DeploymentSpec, FixedValue, InputRule
 from modelyard.spec.document import Path
 from modelyard.spec.look import Look
+from modelyard.spec.models import Model
 from modelyard.spec.rules.checks import bounds
-from modelyard.spec.types import DeploymentSpec, FixedValue, InputRule, Model, Strategy
+from modelyard.spec.strategies import Strategy
 
 
 def input_policies(look: Look) -> None:

@@ -6,8 +6,9 @@ from datetime import timedelta
 
 from modelyard.spec.document import Path
 from modelyard.spec.look import Look
+from modelyard.spec.models import Model, Window
 from modelyard.spec.rules.tables import time_of
-from modelyard.spec.types import Dataset, Model, Window
+from modelyard.spec.tables import Dataset
 
 
 def models(look: Look) -> None:

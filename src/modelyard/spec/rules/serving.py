@@ -8,6 +8,7 @@ from modelyard.errors import InputError
 from modelyard.spec.document import Path
 from modelyard.spec.look import Look
 from modelyard.spec.metrics import PAIRED, RATES
+from modelyard.spec.models import Model
 from modelyard.spec.predicate import columns, parse
 from modelyard.spec.sql import read_sql
 from modelyard.spec.strategies import (
@@ -22,7 +23,6 @@ from modelyard.spec.strategies import (
     Step,
     Tested,
 )
-from modelyard.spec.types import Model
 from modelyard.spec.values import show_duration
 from modelyard.spec.wording import nearest
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from modelyard.spec import variables as env
 from modelyard.spec.document import Path
 from modelyard.spec.look import Look
-from modelyard.spec.types import KnownAt
+from modelyard.spec.tables import KnownAt
 from modelyard.spec.wording import nearest
 
 SUFFIXES = (".csv", ".csv.gz", ".csv.zip", ".parquet")

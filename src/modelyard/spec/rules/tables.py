@@ -10,7 +10,8 @@ from modelyard.spec import sql
 from modelyard.spec.document import Path as Place
 from modelyard.spec.look import Look
 from modelyard.spec.rules.sources import known_at, zone
-from modelyard.spec.types import Dataset, FeatureView, Spec
+from modelyard.spec.tables import Dataset, FeatureView
+from modelyard.spec.types import Spec
 from modelyard.spec.wording import nearest
 
 

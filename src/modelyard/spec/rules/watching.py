@@ -6,8 +6,8 @@ from datetime import timedelta
 
 from modelyard.spec.document import Path
 from modelyard.spec.look import Look
+from modelyard.spec.monitors import Monitor
 from modelyard.spec.rules.checks import bounds, metric
-from modelyard.spec.types import Monitor
 
 HOUR = timedelta(hours=1)
 """By so much the log is profiled."""
