@@ -100,3 +100,14 @@ def test_missing_values_are_pictured_as_such():
     text = render(examine(pa.table({"x": np.arange(1000.0)}), gone), names=("a", "b"))
     assert ">missing<" in text and ">25.0%<" in text
     assert text.count("<svg") == 2, "three quarters of the rows come again, too"
+
+
+def test_columns_that_changed_together_and_one_that_is_gone_have_a_picture_too():
+    rng = np.random.default_rng(3)
+    one, two = rng.normal(size=(2, SIZE))
+    before = pa.table({"one": one, "two": one + 0.3 * two, "three": two})
+    after = pa.table({"one": one[::-1], "two": (one + 0.3 * two)[rng.permutation(SIZE)]})
+    found = examine(before, after)
+    assert {(r.column, r.verdict) for r in found.results} >= {("(joint)", "page"), ("three", "page")}
+    text = render(found, names=("a", "b"))
+    assert "a row of each side, told apart" in text and "three, missing values" in text

@@ -8,7 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup
 
 from modelyard.stats.drift import ColumnResult, severity
-from modelyard.stats.frames import Comparison
+from modelyard.stats.frames import JOINT, Comparison
 from modelyard.stats.picture import Picture, picture
 from modelyard.ui import bars
 
@@ -84,14 +84,23 @@ def _shown(result: ColumnResult, found: Comparison) -> Json:
         **_line(result),
         "of": drawn.of if drawn else "",
         "picture": Markup(_drawn(drawn, result.column)) if drawn and result.kinds != ("missing",) else "",
-        "missing": Markup(_missing(result) if "missing" in result.kinds else _repeated(result)),
+        "missing": Markup(_shares(result)),
         "before": _figures(result.before),
         "after": _figures(result.after),
     }
 
 
-def _missing(result: ColumnResult) -> str:
-    before, after = float(result.before["missing"]), float(result.after["missing"])
+def _shares(result: ColumnResult) -> str:
+    """Two bars of each side, for what no distribution shows."""
+    if result.column == JOINT:
+        auc = float(result.after["auc"])
+        return bars.pairs(
+            ("told right", "told wrong"), (0.5, 0.5), (auc, 1 - auc), title="a row of each side, told apart"
+        )
+    gone = result.kinds == ("schema",) and not result.after
+    if not gone and "missing" not in result.kinds:
+        return _repeated(result)
+    before, after = float(result.before.get("missing", 0.0)), 1.0 if gone else float(result.after["missing"])
     return bars.pairs(
         ("missing", "a value"), (before, 1 - before), (after, 1 - after), title=f"{result.column}, missing values"
     )
