@@ -202,8 +202,6 @@ def score(stream: Stream, plant: Plant, seed: int) -> Scored:
     rows, begin = stream.rows(rng, seed)
     day = ((rows["time"] - begin) / DAY - CHANGE).to_numpy()
     plant.change(rows, day, rng)
-    if "gaps" in rows:
-        rows["gaps"] = rows["gaps"].astype(float)
     before = (rows["time"] < begin).to_numpy()
     found = playing.play(table(rows[before]), table(rows[~before]), tables=stream.tables)
     change = begin.tz_localize("UTC").to_pydatetime() + CHANGE * DAY

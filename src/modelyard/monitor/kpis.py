@@ -30,7 +30,7 @@ REACH, REACH_BELOW_A_DAY = timedelta(days=182), timedelta(days=56)
 CYCLES, FEWEST = 4, 12
 """So many weeks of periods up to a day are needed before the window; of longer periods so many."""
 FAR = 100
-"""Beyond a hundredth of alpha nobody waits until another window shows it."""
+"""Beyond a hundredth of the chance nobody waits until another window shows it."""
 
 
 def look(store: Store, spec: Spec, monitor: Monitor, now: datetime) -> list[Seen]:
@@ -60,9 +60,9 @@ def judge(
     steps: Sequence[int],
     window: timedelta,
     now: datetime,
-    alpha: float,
+    chance: float,
 ) -> dict[str, Any]:
-    """One figure: `level` "page" when its last window lies on the worse side with probability 1 − alpha, "info" when it lies
+    """One figure: `level` "page" when its last window lies on the worse side with probability 1 − chance, "info" when it lies
     on the better one. `series`: a value per period that is over; `steps`: the periods with which releases began."""
     every, newest = kpi.every, periods.number(now, kpi.every) - 1
     at = newest + 1 - max(window // every, 1)
@@ -80,7 +80,7 @@ def judge(
     seasons = periods.seasons(numbers, every)
     effect, far = (
         interrupted.step(numbers, values, at, seasons=seasons, level=1 - 2 * each, forecast=True)
-        for each in (alpha, alpha / FAR)
+        for each in (chance, chance / FAR)
     )
     if effect is None:
         return {**about, "level": "insufficient_data", "says": f"{name}: it cannot be told from trend and season"}

@@ -88,10 +88,10 @@ def _part(
             # That of all rows that were learnt, of which a reference of the same hours of the week is a part.
             assert isinstance(layout, NumberLayout)
             low, high = known(layout)
-            share = f"{finding.after:.1%} lie out of the known range"
+            told = f"{finding.after:.1%} lie out of the known range"
             if layout.kind == "timestamp":
-                return f"{share} {_moment(low)} to {_moment(high)}"
-            return f"{share} {_short(low)} to {_short(high)}; now {_short(window.low)} to {_short(window.high)}"
+                return f"{told} {_moment(low)} to {_moment(high)}"
+            return f"{told} {_short(low)} to {_short(high)}; now {_short(window.low)} to {_short(window.high)}"
         case "stuck":
             value = next((f" ({_short(float(pile))})" for pile in window.piles), "")
             return f"one value{value} holds {finding.effect:.1%} more of the rows"
