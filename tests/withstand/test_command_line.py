@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import subprocess
+import sys
+import threading
 from pathlib import Path
+from typing import Any
 
+import duckdb
 import pytest
 from withstand_yard import AS_OF, COMMAND, Yard, free_port, up, wait_for
+
+from modelyard.cli.main import main
 
 
 def test_ctrl_c_ends_an_apply_with_130_and_the_next_one_goes_on(new_yard: Yard, applied: Yard) -> None:
@@ -30,6 +37,37 @@ def test_ctrl_c_ends_a_simulation_with_130(yard: Yard) -> None:
         process.send_signal(signal.SIGINT)
         _, err = process.communicate()
     assert process.returncode == 130 and "Traceback" not in err
+
+
+def test_ctrl_c_inside_a_query_is_an_interruption_though_duckdb_raises_an_error_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def query(*words: Any, **options: Any) -> None:
+        threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+        duckdb.sql("SELECT sum(sin(range)) FROM range(1_000_000_000_000)").fetchall()
+
+    monkeypatch.setattr("modelyard.cli.main.yard.main", query)
+    with pytest.raises(SystemExit) as ended:
+        main(["apply"])
+    assert ended.value.code == 130 and "goes on" in capfd.readouterr().err
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_help_loads_none_of_the_libraries_that_work_needs() -> None:
+    heavy = {
+        "numpy",
+        "pandas",
+        "pyarrow",
+        "scipy",
+        "sklearn",
+        "duckdb",
+        "sqlalchemy",
+        "pydantic",
+        "deltalake",
+        "starlette",
+    }
+    script = f"import sys, modelyard.cli.main; print(sorted({heavy} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
 def test_ctrl_c_ends_up_in_order(yard: Yard) -> None:

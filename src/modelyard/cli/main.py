@@ -6,7 +6,11 @@ Rooms are imported inside commands, so that `yard --help` starts fast.
 from __future__ import annotations
 
 import os
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
 
 import click
 
@@ -24,7 +28,8 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with its code."""
     said = Words()
     try:
-        code = yard.main(arguments, prog_name="yard", obj=said, standalone_mode=False)
+        with _ctrl_c():
+            code = yard.main(arguments, prog_name="yard", obj=said, standalone_mode=False)
     except (click.exceptions.Abort, KeyboardInterrupt):
         said.progress.close()
         click.echo("interrupted: nothing half-done is visible, a second run goes on", err=True)
@@ -61,6 +66,28 @@ def main(arguments: list[str] | None = None) -> None:
         click.echo("This is a defect of Modelyard. Run again with YARD_DEBUG=1 for the trace.", err=True)
         sys.exit(INTERNAL)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+@contextmanager
+def _ctrl_c() -> Iterator[None]:
+    """After Ctrl-C, whatever error ends the block is a KeyboardInterrupt: a library that it fell into may raise one of its
+    own instead (DuckDB does: RuntimeError, "Query interrupted")."""
+    came = False
+
+    def heard(number: int, frame: FrameType | None) -> None:
+        nonlocal came
+        came = True
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, heard)
+    try:
+        yield
+    except Exception as error:
+        if came:
+            raise KeyboardInterrupt from error
+        raise
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 if __name__ == "__main__":

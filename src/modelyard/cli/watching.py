@@ -10,7 +10,6 @@ import click
 
 from modelyard.cli import show
 from modelyard.cli.command import Words, words, yard
-from modelyard.cli.drifted import drifted
 
 
 @yard.group()
@@ -139,6 +138,7 @@ def drift(
     """Compare two files (CSV, also .gz and .zip, or Parquet), column by column and as whole rows; needs no project.
     Exit code 1 when something warns."""
     from modelyard.api.drift import drift as compare
+    from modelyard.cli.drifted import drifted
 
     found = compare(
         reference,
