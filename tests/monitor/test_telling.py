@@ -307,6 +307,10 @@ def test_a_source_without_a_declared_freshness_is_late_by_what_is_usual():
     assert sources.judge({"sales": None}, late, START, learned).level == "warn"
     assert sources.judge({"sales": DAY}, late, START, learned).level == "page"
     assert sources.judge({"sales": None}, {}, START, {}).level == "insufficient_data"
+    unheld = sources.judge({"sales": None}, late, START)
+    assert unheld.level == "insufficient_data" and "of sales the newest row is" in unheld.says
+    mixed = sources.judge({"sales": None, "rates": DAY}, {**late, "rates": START}, START)
+    assert mixed.level == "ok" and mixed.says.startswith("1 of 2 sources are fresh; of sales the newest row is")
 
 
 def test_a_day_of_rest_each_week_is_usual_from_the_second_week_on_and_an_outage_never_is():

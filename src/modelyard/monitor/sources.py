@@ -90,11 +90,13 @@ def judge(
     thin: Sequence[str] = (),
 ) -> Seen:
     """Page when a source is older than declared, warn when it is older than three times what is usual or is `thin`;
-    insufficient data when the time of one that declares it is not known and none is stale."""
+    insufficient data when the time of one that declares it is not known and none is stale, or when nothing is known that
+    any could be held against."""
+    learned = learned or {}
     ages = {name: now - time for name in allowed if (time := times.get(name)) is not None}
     told, stale, late = [], [], []
     for name, age in ages.items():
-        limit, known = allowed[name], (learned or {}).get(name)
+        limit, known = allowed[name], learned.get(name)
         if limit is not None and age > limit:
             stale.append(name)
             told.append(f"{name}: its newest row is {_told(age)} old, {_told(limit)} is allowed")
@@ -113,7 +115,13 @@ def judge(
         return unknown("stale", f"the newest row of {', '.join(lost)} is not known", **detail)
     if not ages:
         return unknown("stale", "no source declares its freshness, and no row's time is known", **detail)
-    return Seen("stale", "ok", f"all {len(ages)} sources are fresh", detail)
+    young = {name: age for name, age in ages.items() if allowed[name] is None and name not in learned}
+    newest = ", ".join(f"of {name} the newest row is {_told(age)} old" for name, age in young.items())
+    why = f"what is usual is known after {LOOKS + UNSETTLED} looks, or is declared as `freshness`"
+    if len(young) == len(ages):
+        return unknown("stale", f"{newest}; {why}", **detail)
+    fresh = f"{len(ages) - len(young)} of {len(allowed)} sources are fresh"
+    return Seen("stale", "ok", f"{fresh}; {newest}: {why}" if young else fresh, detail)
 
 
 def _detail(limit: timedelta | None, newest: datetime | None) -> dict[str, Any]:
