@@ -9,6 +9,7 @@ import sys
 import httpx
 import numpy as np
 import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pytest
 
@@ -65,7 +66,10 @@ def test_rows_and_frames_of_every_kind_are_answered_alike(gateway, data):
 
 def test_a_frame_of_texts_that_are_kept_as_views(gateway):
     views = pa.table({"temp": [1.0], "stops": [1], "dest": pa.array(["SEA"], pa.string_view())})
-    assert gateway.predict("late-api", views).predictions == (102.0,)
+    frame = pl.DataFrame({"temp": [1.0], "stops": [1], "dest": ["SEA"]})
+    kinds = (pl.Categorical, pl.Enum(["PDX", "SEA"]))
+    for data in (views, *(frame.with_columns(pl.col("dest").cast(kind)) for kind in kinds)):
+        assert gateway.predict("late-api", data).predictions == (102.0,)
 
 
 def test_warnings_and_faults_are_typed(gateway):

@@ -97,20 +97,21 @@ def _stream(data: Any) -> bytes:
     import pyarrow as pa
 
     table = pa.Table.from_pandas(data, preserve_index=False) if hasattr(data, "iloc") else pa.table(data)
-    flat = pa.schema([pa.field(field.name, _plain(field.type)) for field in table.schema])
+    flat = pa.table([_plain(column) for column in table.columns], table.column_names)
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, flat) as writer:
-        writer.write_table(table.cast(flat))
+    with pa.ipc.new_stream(sink, flat.schema) as writer:
+        writer.write_table(flat)
     return bytes(sink.getvalue().to_pybytes())
 
 
-def _plain(kind: Any) -> Any:
-    """The Arrow type in which the gateway takes texts that data frames keep as views, or by number."""
+def _plain(column: Any) -> Any:
+    """The column as the gateway takes it: texts that data frames keep as views, or by number, are written out."""
     import pyarrow as pa
 
-    if pa.types.is_dictionary(kind):
-        return _plain(kind.value_type)
-    return pa.large_string() if pa.types.is_string_view(kind) else kind
+    if pa.types.is_dictionary(column.type):
+        words = [_plain(chunk.dictionary).take(chunk.indices) for chunk in column.chunks]
+        return pa.chunked_array(words, _plain(pa.array([], column.type.value_type)).type)
+    return column.cast(pa.large_string()) if pa.types.is_string_view(column.type) else column
 
 
 def encode(document: Any) -> bytes:
