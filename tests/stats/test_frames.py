@@ -239,7 +239,8 @@ def test_what_frames_hold_in_the_wild():
         **dict.fromkeys(["mixed", "huge", "nested.a", "nested.b", "time", "naive", "Ünï", "7"], "ok"),
     }
     empty = compare_frames(wild, wild.iloc[:0])
-    assert {c["verdict"] for c in empty["columns"]} == {"insufficient data"}
+    assert alarms(empty) == {"(rows)": ["rows"]}
+    assert {c["verdict"] for c in empty["columns"] if c["column"] != "(rows)"} == {"insufficient data"}
     assert compare_frames({}, {})["columns"] == []
 
 
@@ -271,3 +272,28 @@ def test_what_is_told_of_values_holds_only_signs_that_print(sign, seen):
         ]
         assert column["verdict"] == "page"
         assert all(word.isprintable() for word in (column["says"], *column["from"]["top"], *column["to"]["top"]))
+
+
+def test_rows_without_the_column_that_told_them_apart_do_not_repeat():
+    known, now = ({"x": np.random.default_rng(i).normal(size=1_000), "kind": ["a", "b"] * 500} for i in range(2))
+    for lost in (pa.table(now).drop_columns(["x"]), pa.table(now | {"x": [[1.0, 2.0]] * 1_000})):
+        assert alarms(compare_frames(known, lost)) == {"x": ["schema"]}
+
+
+def test_what_is_filled_now_has_a_cure_of_its_own():
+    found = compare_frames({"x": [None] * 500}, {"x": [0.0] * 500})["columns"][0]
+    assert found["kinds"] == ["missing"] and "what fills it now" in found["says"]
+
+
+def test_rows_that_a_spoilt_column_makes_alike_are_told_as_its_fault_and_twice_loaded_ones_as_their_own():
+    def table(seed, **more):
+        rng = np.random.default_rng(seed)
+        return {"price": rng.normal(size=SIZE), "kind": rng.choice(list("abc"), SIZE)} | more
+
+    spoilt = table(2)["price"].copy()
+    spoilt[: SIZE // 5] = np.nan
+    assert alarms(compare_frames(table(1), table(2, price=spoilt))) == {"price": ["missing"]}
+    known, now = (pa.table(table(seed, weight=np.random.default_rng(seed + 9).normal(size=SIZE))) for seed in (1, 2))
+    now = now.set_column(0, "price", pa.array(spoilt, from_pandas=True))
+    twice = pa.concat_tables([now.slice(0, SIZE * 7 // 10), now.slice(0, SIZE * 3 // 10)])
+    assert set(alarms(compare_frames(known, twice))) == {"price", "(rows)"}

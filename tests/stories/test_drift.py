@@ -113,10 +113,32 @@ def test_json_and_page(files, capsys, tmp_path):
     assert page.read_text().count("<svg") >= 2
 
 
-def test_an_empty_window_is_insufficient_data(files, capsys):
+def test_a_table_that_has_lost_its_rows_is_no_success(files, capsys, tmp_path):
     code, out, _ = drift(capsys, files / "before.csv", files / "empty.csv", "--json")
-    assert code == 0
-    assert {column["verdict"] for column in json.loads(out)["columns"]} == {"insufficient data"}
+    found = json.loads(out)
+    assert code == 1 and found["rows"]["current"] == 0
+    assert [(c["column"], c["verdict"]) for c in found["columns"][:2]] == [
+        ("(rows)", "page"),
+        ("order", "insufficient data"),
+    ]
+    lines = (files / "same.csv").read_text().splitlines()
+    for rows, ended in ((3, 1), (29, 1), (30, 0)):
+        (tmp_path / "few.csv").write_text("\n".join(lines[: rows + 1]))
+        code, out, _ = drift(capsys, files / "before.csv", tmp_path / "few.csv", "--key", "order")
+        assert code == ended and ("1,500 in the reference." in out) == bool(ended)
+    assert drift(capsys, files / "before.csv", files / "same.csv", "--min-rows", "2000", "--key", "order")[0] == 0
+    assert drift(capsys, files / "empty.csv", files / "before.csv")[0] == 0
+
+
+def test_numbers_that_a_csv_file_spoils_are_numbers_in_the_other(files, capsys, tmp_path):
+    """One text among numbers makes a column of texts: the other file's numbers are not compared as such."""
+    lines = (files / "same.csv").read_text().splitlines()
+    for word, share in (("?", 20), ("#N/A", 10)):
+        spoilt = [line if i % share else line.replace(line.split(",")[1], word, 1) for i, line in enumerate(lines, -1)]
+        (tmp_path / "spoilt.csv").write_text("\n".join(spoilt))
+        code, out, _ = drift(capsys, files / "before.csv", tmp_path / "spoilt.csv", "--columns", "price,town,late")
+        assert code == 1 and f"page  price  came as text, {1 / share:.1%} unreadable ('{word}')." in out
+        assert "1 page, in 3 columns." in out
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,11 @@ def test_what_columns_and_values_are_called_is_text(changed):
 def test_the_headline_says_how_much(changed):
     assert headline(changed) == "5 of 5 columns drifted."
     assert headline(examine(table(1), table(2))) == "Nothing has drifted."
-    assert headline(examine(table(1), table(2).slice(0, 3))) == "Too little data to say anything."
+    assert (
+        headline(examine(table(1).select(["price"]), table(2).select(["price"])[:50]))
+        == "Too little data to say anything."
+    )
+    assert headline(examine(table(1), table(2).slice(0, 3))) == "Hardly any rows are left."
     again = examine(table(1).select(["price"]), table(1).select(["price"]).slice(0, 900))
     assert headline(again) == "Old rows came again."
 
@@ -93,6 +97,16 @@ def test_repeated_rows_are_pictured_as_shares():
     once, twice = (pa.table({"x": np.arange(1000.0) + 5000 * i}) for i in range(2))
     text = render(examine(once, pa.concat_tables([twice.slice(0, 800), twice.slice(0, 200)])), names=("a", "b"))
     assert ">repeat another row<" in text
+
+
+def test_keys_that_repeat_and_rows_that_are_lost_have_a_picture():
+    known = pa.table({"id": np.arange(1000), "x": np.random.default_rng(1).normal(size=1000)})
+    twice = pa.table({"id": np.arange(1000) // 2, "x": np.random.default_rng(2).normal(size=1000)})
+    found = examine(known, twice, key=["id"])
+    assert headline(found) == "Keys repeat."
+    text = render(found, names=("a", "b"))
+    assert ">key came before<" in text and ">50.0%<" in text
+    assert "rows, of the reference&#x27;s" in render(examine(known, known.slice(0, 0)), names=("a", "b"))
 
 
 def test_missing_values_are_pictured_as_such():

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from modelyard.api.tables import CSV, read
 from modelyard.errors import InputError
@@ -43,7 +44,8 @@ def drift(
 
 
 def _read(reference: Path, current: Path) -> tuple[pa.Table, pa.Table]:
-    """Both tables. A CSV file has no types: what the other file holds as text is text in it too, as it is written."""
+    """Both tables. A CSV file has no types: what the other file holds as text (a day, a code) is text in it too, as it is
+    written. Not so where the other's texts are no numbers or times at all, as this file's are: that is what changed."""
     first, second = read(reference), read(current)
     return _as_texts_of(reference, first, second), _as_texts_of(current, second, first)
 
@@ -55,5 +57,18 @@ def _as_texts_of(path: Path, table: pa.Table, other: pa.Table) -> pa.Table:
         name
         for name in set(table.column_names) & set(other.column_names)
         if arrow.family(other.schema.field(name).type) == "text" != arrow.family(table.schema.field(name).type)
+        and _reads_as(table[name], other[name])
     ]
     return read(path, texts=texts) if texts else table
+
+
+def _reads_as(column: pa.ChunkedArray, texts: pa.ChunkedArray) -> bool:
+    """Whether every one of the texts could be of the column's kind: a column of no values is of any."""
+    match arrow.family(column.type):
+        case "null":
+            return True
+        case "boolean":
+            words = pc.utf8_lower(arrow.plain(texts).drop_null())
+            return bool(pc.all(pc.is_in(words, pa.array(["true", "false"], words.type))).as_py())
+        case _:
+            return arrow.numbers(arrow.plain(texts))[1] is None

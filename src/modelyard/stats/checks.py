@@ -87,10 +87,18 @@ def _repeated(reference: Profile, current: Profile, limits: Limits) -> list[Find
     usual = natural.nearest(reference.repeats, limits.span)
     if before is None or after is None or (current.rows > reference.rows and not usual):
         return []
+    if not _whole(reference, current):
+        return []
     n, m = int(reference.sample.counts.sum()), int(current.sample.counts.sum())
     p_value = proportions((before * n, n), (after * m, m))
     growth, limit = max(after - before, 0.0), max(usual.limit("repeated", limits.alpha) - before, 0.0)
     return [Finding("duplicates", "repeated", growth, p_value, _share_level(growth, limit), before, after, limit)]
+
+
+def _whole(reference: Profile, current: Profile) -> bool:
+    """Whether the window has all columns of the reference: rows are alike without the one that told them apart."""
+    there = (current.columns.get(name) for name in reference.columns)
+    return all(column is not None and column.tally.mismatched <= column.tally.rows / 2 for column in there)
 
 
 def _replayed(reference: Profile, current: Profile, limits: Limits) -> list[Finding]:

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from modelyard.stats import arrow, hashing, joint
 from modelyard.stats.cures import CURES
-from modelyard.stats.drift import FEWEST_ROWS, ROWS, ColumnResult, compare, severity
+from modelyard.stats.drift import FEWEST_ROWS, HOPELESS, ROWS, ColumnResult, compare, severity
 from modelyard.stats.groups import Groups
 from modelyard.stats.numeric import NumberLayout, ranked
 from modelyard.stats.profile import Profile, count
@@ -27,6 +27,8 @@ from modelyard.stats.significance import proportions
 
 JOINT = "(joint)"
 CHANCE = 0.01
+LESS = {"missing", "schema", "stuck", "precision"}
+"""Kinds of trouble by which a column tells fewer rows apart."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,8 @@ def examine(
     if moved := [found.column for found in results if found.kinds]:
         profile, window = _ranked(profile, first, moved), _ranked(window, second, moved)
         results = compare(profile, window, warn=warn, page=page, min_rows=min_rows, span=span)
-    results += _not_compared(profile)
+    results = _told_apart(results, profile, first) + _not_compared(profile)
+    results += _hardly_any(profile.rows, window.rows, min_rows)
     rows = _rows(profile, window)
     if key:
         results += _keys(known, now, key, rows)
@@ -222,11 +225,36 @@ def _not_compared(profile: Profile) -> list[ColumnResult]:
     ]
 
 
+def _told_apart(results: Sequence[ColumnResult], profile: Profile, known: pa.Table) -> list[ColumnResult]:
+    """Without rows that repeat only because columns that alarm themselves hold less than they did: so it may be when the
+    reference's rows repeat as much without these columns."""
+    lost = {found.column for found in results if severity(found.verdict) >= severity("warn") and LESS & {*found.kinds}}
+    repeating = next((found for found in results if found.column == ROWS and found.kinds == ("duplicates",)), None)
+    if repeating is None or not lost:
+        return list(results)
+    names = [name for name in profile.columns if name not in lost]
+    distinct, rows = _distinct(known.select(names), profile), known.num_rows
+    alike = 1 - distinct / rows if names else 1.0
+    return [found for found in results if found is not repeating or alike < repeating.after["repeated"]]
+
+
+def _hardly_any(before: int, after: int, min_rows: int) -> list[ColumnResult]:
+    """A table that has lost its rows: of none, or of so few that nothing can ever be said, silence would be no answer."""
+    if before < min_rows or after >= min(min_rows, HOPELESS):
+        return []
+    level: Any = "warn" if after else "page"
+    says = f"{after:,} row{'' if after == 1 else 's'} now, {before:,} in the reference."
+    figures = ({"rows": before}, {"rows": after})
+    return [ColumnResult(ROWS, level, ("rows",), None, None, *figures, says, {}, {"rows": level})]
+
+
 def _with_cure(found: ColumnResult) -> ColumnResult:
     """An alarm says what helps, too."""
     if severity(found.verdict) < severity("warn"):
         return found
-    return replace(found, says=f"{found.says} {CURES[found.kinds[0]]}")
+    kind = found.kinds[0]
+    filled = kind == "missing" and found.after["missing"] < found.before["missing"]
+    return replace(found, says=f"{found.says} {CURES['filled' if filled else kind]}")
 
 
 def _ranked(profile: Profile, table: pa.Table, names: Sequence[str]) -> Profile:
@@ -270,12 +298,16 @@ def _keys(known: pa.Table, now: pa.Table, key: Sequence[str], rows: dict[str, An
 
 
 def _twice(table: pa.Table, key: Sequence[str]) -> tuple[int, int]:
-    fold = hashing.Fold(table.num_rows)
     keys = table.select(list(key))
-    reference = Profile.of(keys)
-    for name, column in reference.columns.items():
-        count(keys[name], column.layout, Groups(), fold, name)
-    return table.num_rows - len(np.unique(fold.done())), table.num_rows
+    return table.num_rows - _distinct(keys, Profile.of(keys)), table.num_rows
+
+
+def _distinct(table: pa.Table, profile: Profile) -> int:
+    """How many different rows there are, of columns that the profile has."""
+    fold = hashing.Fold(table.num_rows)
+    for name in table.column_names:
+        count(table[name], profile.columns[name].layout, Groups(), fold, name)
+    return len(np.unique(fold.done()))
 
 
 def _together(

@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from modelyard.stats import arrow, hashing
 from modelyard.stats.groups import Groups
-from modelyard.stats.tally import Tally, heaviest
+from modelyard.stats.tally import HINTS, Tally, heaviest
 
 BINS = 20
 HEAVY = 0.05
@@ -33,6 +33,7 @@ NARROWEST = 0.1
 RANKS = np.linspace(0.0, 1.0, 201)
 _GROWTH = np.log(1.1)
 FAR = 1e100
+LONGEST = 80
 ROOM = 0.1
 YEAR = 366 * 86400.0
 """Time goes on: so far behind the reference's last time, or as far as it is long, a timestamp is no news."""
@@ -163,7 +164,10 @@ def tallies(
     counter = Counter(layout, groups.size)
     for start, piece in arrow.pieces(column):
         values, unread = arrow.numbers(piece)
-        hashes = counter.add(values, groups.part(start, start + len(piece)), unread)
+        inside = groups.part(start, start + len(piece))
+        hashes = counter.add(values, inside, unread)
+        if unread is not None:
+            counter.told(arrow.texts(piece), inside, unread)
         if rows is not None:
             rows.add(name, start, hashes)
     types = frozenset({arrow.family(column.type)} - {"null"})
@@ -189,6 +193,7 @@ class Counter:
         self._low, self._high = np.full(size, np.inf), np.full(size, -np.inf)
         self._outside: list[Counts] = [Counts() for _ in range(size)]
         self._piles: list[Counts] = [Counts() for _ in range(size)]
+        self._words: list[Counts] = [Counts() for _ in range(size)]
 
     def add(self, values: arrow.Floats, groups: Groups, unread: npt.NDArray[np.bool_] | None = None) -> hashing.Hashes:
         """Take in (n,) values, missing as NaN, `unread` where there is one that is no number; returns their hashes."""
@@ -211,6 +216,16 @@ class Counter:
         if len(kept):
             self._count(kept, places, inside)
         return hashes
+
+    def told(self, texts: pa.Array | None, groups: Groups, unread: npt.NDArray[np.bool_]) -> None:
+        """Take in which texts are no numbers, as a hint which they are."""
+        if texts is None or not unread.any():
+            return
+        (found, words), inside = arrow.codes(texts.filter(pa.array(unread))), groups.take(unread)
+        for g in range(self._size):
+            counts = np.bincount(found[inside.only(g)], minlength=len(words))
+            for place in [each for each in np.argsort(-counts, kind="stable")[:HINTS].tolist() if counts[each]]:
+                self._words[g][words[place].as_py()[:LONGEST]] += int(counts[place])
 
     def _count(self, values: arrow.Floats, hashes: hashing.Hashes, groups: Groups) -> None:
         cells = self._place(values)
@@ -302,6 +317,7 @@ class Counter:
             high=float(self._high[g]) if seen else None,
             outside=dict(self._outside[g]),
             piles=heaviest(list(piles), list(piles.values())),
+            fresh=heaviest(list(self._words[g]), list(self._words[g].values())),
             types=types,
         )
 

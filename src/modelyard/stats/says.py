@@ -103,9 +103,14 @@ def _part(
             return f"infinite {finding.before:.1%} → {finding.after:.1%}"
         case "schema":
             found = " and ".join(sorted(window.types)) or "nothing"
-            return f"came as {found}" + (f", {finding.effect:.1%} unreadable" if finding.name == "mismatched" else "")
+            return f"came as {found}" + (_unread(finding, window) if finding.name == "mismatched" else "")
         case _:
             return _moved(layout, before, after) + _effect(finding.effect, finding.usual)
+
+
+def _unread(finding: Finding, window: Tally) -> str:
+    words = ", ".join(f"'{shown(word)}'" for word in list(window.fresh)[:3])
+    return f", {finding.effect:.1%} unreadable" + (f" ({words})" if words else "")
 
 
 def _of_measure(finding: Finding, layout: MeasuredLayout, reference: Tally, window: Tally) -> str:

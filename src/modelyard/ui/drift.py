@@ -63,6 +63,10 @@ def _count(found: Comparison) -> int:
 
 
 def _of_rows(result: ColumnResult) -> str:
+    if result.kinds == ("rows",):
+        return "hardly any rows are left" if result.after["rows"] else "no rows are left"
+    if "repeated_keys" in result.before:
+        return "keys repeat"
     said = {"duplicates": "rows repeat", "replay": "old rows came again", "joint": "columns changed together"}
     return said.get(result.kinds[0], "rows changed")
 
@@ -84,14 +88,14 @@ def _shown(result: ColumnResult, found: Comparison) -> Json:
         **_line(result),
         "of": drawn.of if drawn else "",
         "picture": Markup(_drawn(drawn, result.column)) if drawn and result.kinds != ("missing",) else "",
-        "missing": Markup(_shares(result)),
+        "missing": Markup(_shares(result, found.rows)),
         "before": _figures(result.before),
         "after": _figures(result.after),
     }
 
 
-def _shares(result: ColumnResult) -> str:
-    """Two bars of each side, for what no distribution shows."""
+def _shares(result: ColumnResult, rows: Json) -> str:
+    """Two bars of each side, for what no distribution shows; `rows` are the figures of whole rows."""
     if result.column == JOINT:
         auc = float(result.after["auc"])
         return bars.pairs(
@@ -99,18 +103,25 @@ def _shares(result: ColumnResult) -> str:
         )
     gone = result.kinds == ("schema",) and not result.after
     if not gone and "missing" not in result.kinds:
-        return _repeated(result)
+        return _repeated(result, rows)
     before, after = float(result.before.get("missing", 0.0)), 1.0 if gone else float(result.after["missing"])
     return bars.pairs(
         ("missing", "a value"), (before, 1 - before), (after, 1 - after), title=f"{result.column}, missing values"
     )
 
 
-def _repeated(result: ColumnResult) -> str:
+def _repeated(result: ColumnResult, rows: Json) -> str:
     """Shares of whole rows, of which no column has a picture."""
+    if result.kinds == ("rows",):
+        return bars.pairs(("rows",), (1.0,), (rows["current"] / rows["reference"],), title="rows, of the reference's")
+    if "repeated_keys" in result.before:
+        ends = ((result.before, rows["reference"]), (result.after, rows["current"]))
+        before, after = (each["repeated_keys"] / max(size, 1) for each, size in ends)
+        labels, first, second = ("key came before", "a new key"), (before, 1 - before), (after, 1 - after)
+        return bars.pairs(labels, first, second, title=f"{result.column}, repeated keys")
     shares = {name: said for name, said in ROWS.items() if name in result.before and name in result.after}
-    before, after = ([float(each[name]) for name in shares] for each in (result.before, result.after))
-    return bars.pairs(list(shares.values()), before, after, title="whole rows") if shares else ""
+    known, now = ([float(each[name]) for name in shares] for each in (result.before, result.after))
+    return bars.pairs(list(shares.values()), known, now, title="whole rows") if shares else ""
 
 
 def _drawn(drawn: Picture, name: str) -> str:
