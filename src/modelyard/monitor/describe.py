@@ -18,7 +18,6 @@ import pyarrow.compute as pc
 from modelyard.monitor import reference, segments
 from modelyard.records import Release, Version
 from modelyard.spec.monitors import Monitor
-from modelyard.spec.types import Spec
 from modelyard.stats import Profile, arrow
 from modelyard.stats.category import TAIL, CategoryLayout
 from modelyard.stats.changepoint import locate
@@ -347,40 +346,3 @@ def effect(seen: Mapping[str, Mapping[str, Any]]) -> str:
     if judged.get("value") is not None:
         return f"{judged['metric']} is {judged['value']:.4g} by the labels that came."
     return "Its effect on the metric is not known yet."
-
-
-def reaction(spec: Spec, name: str, monitor: Monitor, kind: str) -> str:
-    """What the declared triggers will do about a kind of trouble of this monitor, and when."""
-    model = spec.deployments[monitor.deployment].model
-    told = []
-    for trigger_name, trigger in spec.triggers.items():
-        if getattr(trigger, "model", None) != model:
-            continue
-        for waits, windows in _conditions(trigger.when.model_dump(by_alias=True), name):
-            if waits == kind:
-                does = " and ".join(str(act) for act in getattr(trigger, "do", ()) if isinstance(act, str)) or "acts"
-                when = (
-                    f"when {windows} windows show it"
-                    if windows
-                    else "at once if it pages, else when 2 of 3 windows show it"
-                )
-                told.append(f"Trigger {trigger_name} ({does}) acts {when}, at most every {_span(trigger.cooldown)}.")
-    return " ".join(told) or f"No trigger waits for {kind} of {name}: retrain or roll back by hand, or mend the source."
-
-
-def _conditions(when: Any, name: str) -> Iterator[tuple[str, str | None]]:
-    """The kinds of a monitor that a condition names, with its `windows`."""
-    if isinstance(when, dict):
-        for key, value in when.items():
-            if value == name:
-                yield key, when.get("windows")
-            else:
-                yield from _conditions(value, name)
-    elif isinstance(when, list | tuple):
-        for each in when:
-            yield from _conditions(each, name)
-
-
-def _span(span: timedelta) -> str:
-    days = span.total_seconds() / 86_400
-    return f"{days:g} days" if days >= 1 else f"{days * 24:g} hours"

@@ -8,6 +8,7 @@ from typing import Any
 
 from modelyard.monitor import describe, inputs, segments
 from modelyard.monitor.grouping import led
+from modelyard.monitor.reaction import reaction
 from modelyard.monitor.seen import Seen
 from modelyard.records import Release
 from modelyard.spec.monitors import Monitor
@@ -17,6 +18,8 @@ from modelyard.store import Store
 
 COLUMNS = 3
 """So many changed columns are described."""
+ALONE = ("software", "stale", "volume", "kpis", "cost")
+"""Kinds of which nobody expects that they moved the metric."""
 CURES = {
     "stale": "ask the owner of the source; the answers rest on old data",
     "schema": "mend the source or its query; the model does not know these columns",
@@ -33,6 +36,7 @@ CURES = {
     "estimate": "wait for labels; they decide",
     "decay": "retrain before that date",
     "kpis": "see in `yard kpi show` whether a release moved it: then roll back; else ask what else happened",
+    "cost": "look at what the training was given: its rows, its parameters, its machine",
     "software": "look at the gateway: its host, its model's size, its callers",
 }
 
@@ -88,11 +92,9 @@ def _says(
     if parts:
         with_it = "; ".join(f"{each.kind}: {each.says.removesuffix('.')}" for each in parts)
         told.append(f"With it: {with_it}.")
-    if first.kind not in ("software", "stale", "volume"):
+    if first.kind not in ALONE:
         told.append(describe.effect(details))
-    waiting = [describe.reaction(spec, name, monitor, each.kind) for each in (first, *parts)]
-    acts = [each for each in waiting if each.startswith("Trigger")]
-    told.append(acts[0] if acts else waiting[0])
+    told.append(reaction(spec, name, monitor, (first, *parts)))
     cure = _cure(first, parts)
     return " ".join(told) + (f" What helps: {cure}." if cure else "")
 
