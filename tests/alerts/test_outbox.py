@@ -17,8 +17,9 @@ from modelyard import triggers
 from modelyard.clock import RealClock
 from modelyard.errors import NotFound, Refused
 from modelyard.loop.tell import tell
+from modelyard.loop.telling import LEASE, once, telling
 from modelyard.loop.yard import Yard
-from modelyard.records import Alert, Audit, Message, Observation
+from modelyard.records import Alert, Audit, Declaration, Message, Observation
 from modelyard.spec.load import Project
 from modelyard.spec.types import Spec
 from modelyard.store import Store
@@ -218,6 +219,54 @@ def test_a_receiver_that_never_ends_does_not_stop_the_controller(
         assert (message.state, message.attempts) == ("waiting", 1) and "no answer within" in message.outcome
     finally:
         ended.set()
+
+
+def test_channels_are_told_at_the_same_time(store: Store, web: Any) -> None:
+    """Each receiver waits for the other one: one after the other neither would answer."""
+    world = World(store, spec_of(web.url, one={}, two={}))
+    both = threading.Barrier(2, timeout=10)
+    web.before = both.wait
+    world.look("page")
+    world.turn()
+    assert [each.state for each in store.read(Message)] == ["sent", "sent"] and not both.broken
+
+
+def test_people_are_told_while_a_turn_is_at_work(world: World, web: Any) -> None:
+    """A turn may train for an hour. A guard's rollback, a look from elsewhere, what must be tried again: told meanwhile."""
+    came = threading.Event()
+    web.before = came.set
+    with world.store.transaction(actor="t", action="project.applied", subject="flights") as tx:
+        tx.add(Declaration(digest="d", spec={}, fingerprints={}, at=world.store.clock.now(), actor="t"))
+    project = world.yard().project
+    said: list[str] = []
+    with world.store.lease("loop"), telling(world.store, lambda _: project, said.append, every=0.01):
+        with world.store.transaction(
+            actor="c", action="rollout.rolled_back", subject="deployment.late-api", detail={"why": "errors"}
+        ):
+            pass
+        assert came.wait(10)
+    assert [each["kind"] for each in web.got] == ["rollback"] and not said
+
+
+def test_one_tells_at_a_time(world: World, web: Any) -> None:
+    world.look("page")
+    with world.store.lease(LEASE):
+        once(world.yard())
+        assert not web.got
+    once(world.yard())
+    once(world.yard())
+    assert web.events == ["opened"]
+
+
+def test_a_milder_look_does_not_take_the_words_of_the_page(world: World, web: Any) -> None:
+    """Two monitors in one turn, the one that only warns last: what is told as a page says why it pages."""
+    world.look("warn", monitor="other", message="only a little")
+    world.turn()
+    world.look("page", message="all of it")
+    world.look("warn", monitor="other", message="only a little")
+    world.turn()
+    (alert,) = world.store.read(Alert)
+    assert (alert.level, alert.says) == ("page", "all of it")
 
 
 NIGHT = {"quiet": {"from": "22:00", "to": "07:00"}}

@@ -9,7 +9,7 @@ import pytest
 
 from modelyard.clock import RealClock
 from modelyard.errors import DataError, LeaseLost, Unavailable
-from modelyard.loop.tick import Turn
+from modelyard.loop.tick import TICK, Turn, decide, inform, react
 from modelyard.loop.yard import Yard
 from modelyard.spec import Project
 from modelyard.spec.types import Spec
@@ -73,3 +73,8 @@ def test_a_defect_ends_a_simulation(tmp_path: Path, told: list[str]) -> None:
 
     with pytest.raises(KeyError):
         turn(tmp_path, told, simulated=True).each("monitor", ["a"], look)
+
+
+def test_what_was_decided_is_told_before_a_training_begins() -> None:
+    """A rollback that is told after a training of an hour comes an hour late, or never: its release ends the alert."""
+    assert TICK.index(decide) < TICK.index(inform) < TICK.index(react) and TICK[-1] is inform

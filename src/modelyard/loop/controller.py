@@ -12,6 +12,7 @@ from modelyard.errors import LeaseLost, Unavailable, YardError
 from modelyard.loop.apply import LEASE
 from modelyard.loop.ground import latest_declaration
 from modelyard.loop.guarding import guarding
+from modelyard.loop.telling import telling
 from modelyard.loop.tick import tick
 from modelyard.loop.yard import Yard
 from modelyard.records import Declaration
@@ -24,8 +25,8 @@ LONGEST_PAUSE = 30.0
 
 
 def run(store: Store, stop: threading.Event, *, every: float, progress: Callable[[str], None]) -> None:
-    """Tick until `stop` is set, and guard rollouts between ticks. Another controller at work is no error: this one waits."""
-    with guarding(store, progress):
+    """Tick until `stop` is set; guard rollouts and tell people beside. Another controller at work is no error: this one waits."""
+    with guarding(store, progress), telling(store, applied_project, progress):
         _turn_until(store, stop, every, progress)
 
 

@@ -7,13 +7,12 @@ away from a release, or finishes a switch that every gateway has made.
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import partial
 
 from modelyard import release, serve
-from modelyard.errors import YardError
+from modelyard.loop.beside import beside
 from modelyard.loop.ground import latest_declaration
 from modelyard.records import Deployment
 from modelyard.spec.deployments import DeploymentSpec
@@ -65,30 +64,6 @@ class Guards:
         return self._declared[1]
 
 
-@contextmanager
-def guarding(store: Store, progress: Callable[[str], None], *, every: float = EVERY) -> Iterator[None]:
-    """Within the block a thread looks `every` so many seconds; what fails is told once and tried again."""
-    stop = threading.Event()
-    guards = Guards(store, progress)
-
-    def run() -> None:
-        told = ""
-        while not stop.wait(every):
-            failed = ""
-            try:
-                guards.look()
-            except YardError as error:
-                failed = f"guards: {error}"
-            except Exception as error:  # a thread that dies would leave a bad release to the slower turns
-                failed = f"guards: {type(error).__name__}: {error}"
-            if failed and failed != told:
-                progress(failed)
-            told = failed
-
-    thread = threading.Thread(target=run, name="guards", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
+def guarding(store: Store, progress: Callable[[str], None], *, every: float = EVERY) -> AbstractContextManager[None]:
+    """Within the block a thread looks `every` so many seconds."""
+    return beside("guards", Guards(store, progress).look, progress, every=every)

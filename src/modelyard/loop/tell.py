@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -21,12 +22,31 @@ from modelyard.store import Held
 DEADLINE = 20.0
 
 
+WAYS = 8
+"""So many channels are told at once."""
+
+
 def tell(yard: Yard, held: Held) -> None:
-    """Send what is due. A channel that fails is left alone until the next turn; in a simulation nothing is sent."""
-    broken: set[str] = set()
+    """Send what is due, to each channel in order and to all at once: one that hangs keeps no other waiting. A channel that
+    fails is left alone until the next time; in a simulation nothing is sent."""
+    waiting: dict[str, list[Message]] = {}
     for message in triggers.due(yard.store, yard.project.spec, yard.now):
-        if message.channel not in broken and not _send(yard, held, message):
-            broken.add(message.channel)
+        waiting.setdefault(message.channel, []).append(message)
+    if yard.simulated or len(waiting) < 2:
+        for messages in waiting.values():
+            _to_one(yard, held, messages)
+        return
+    with ThreadPoolExecutor(WAYS, thread_name_prefix="tell") as pool:
+        told = [pool.submit(_to_one, yard, held, messages) for messages in waiting.values()]
+    for each in told:
+        each.result()
+
+
+def _to_one(yard: Yard, held: Held, messages: Sequence[Message]) -> None:
+    """Send what is due to one channel, until it fails."""
+    for message in messages:
+        if not _send(yard, held, message):
+            return
 
 
 def _send(yard: Yard, held: Held, message: Message) -> bool:

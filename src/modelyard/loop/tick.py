@@ -15,13 +15,12 @@ from pathlib import Path
 from modelyard import monitor, release, serve, triggers
 from modelyard.errors import LeaseLost, Unavailable, YardError
 from modelyard.loop import apply as applying
-from modelyard.loop import upstream
+from modelyard.loop import telling, upstream
 from modelyard.loop.freshness import arrivals, newest
 from modelyard.loop.ground import survey
 from modelyard.loop.kpis import measure as compute
 from modelyard.loop.react import react as carry_out
 from modelyard.loop.refresh import refresh
-from modelyard.loop.tell import tell as send
 from modelyard.loop.yard import Yard
 from modelyard.plan import Step, TrainModel
 from modelyard.records import Request
@@ -154,14 +153,15 @@ def roll_out(turn: Turn) -> None:
     turn.each("deployment", turn.yard.project.spec.deployments, partial(applying.move, turn.yard, turn.held))
 
 
-def tell(turn: Turn) -> None:
-    """Write what people must know into the outbox, and send what is due there."""
-    yard = turn.yard
-    triggers.notice(yard.store, yard.project.spec, now=yard.now, actor=yard.actor, fence=turn.held)
-    send(yard, turn.held)
+def inform(turn: Turn) -> None:
+    """Tell people what they must know, unless somebody is at it already: a controller tells beside its turns, too."""
+    telling.once(turn.yard)
 
 
-TICK: tuple[Callable[[Turn], None], ...] = (collect, take_in, observe, measure, decide, react, approve, roll_out, tell)
+TICK: tuple[Callable[[Turn], None], ...] = (
+    collect, take_in, observe, measure, decide, inform, react, approve, roll_out, inform,
+)  # fmt: skip
+"""What was seen and decided is told before a training begins: it may take an hour, and its release end what was to be told."""
 
 
 def look(yard: Yard, held: Held) -> None:
@@ -171,7 +171,7 @@ def look(yard: Yard, held: Held) -> None:
     take_in(turn)
     observe(turn, now_or_never=True)
     measure(turn)
-    tell(turn)
+    inform(turn)
 
 
 def tick(yard: Yard, held: Held) -> None:

@@ -2,7 +2,7 @@
 
 from modelyard.triggers.causes import watchers
 from modelyard.triggers.decide import Decision, Facts, Reason, decide, explain
-from modelyard.triggers.outbox import acknowledge, due, failed, notice, resolve, settle, told
+from modelyard.triggers.outbox import acknowledge, due, failed, notice, pending, resolve, settle, told
 from modelyard.triggers.run import close, deployments, kind_of, look, routes, run
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "kind_of",
     "look",
     "notice",
+    "pending",
     "resolve",
     "routes",
     "run",

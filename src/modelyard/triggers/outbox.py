@@ -8,7 +8,7 @@ again under the same key.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -28,8 +28,17 @@ FIRST_PAUSE, LONGEST_PAUSE, GIVEN_UP = timedelta(seconds=30), timedelta(hours=1)
 """After a failure a message waits this long, twice as long each time, at most so long; after three days it has failed."""
 
 
-def notice(store: Store, spec: Spec, *, now: datetime, actor: str, fence: Held | None = None) -> int:
-    """Turn what was seen and what happened since the last look into alerts and messages. Returns how many messages."""
+@dataclass(frozen=True)
+class _News:
+    """What was recorded since the last look, and up to where."""
+
+    place: dict[str, int]
+    entries: list[Audit]
+    looks: list[Observation]
+
+
+def _news(store: Store, spec: Spec, now: datetime) -> _News | None:
+    """What must be looked at; None when there is nothing that alerts or messages could follow from."""
     mark = store.one(Mark, name=MARK)
     place = mark.value if mark is not None else {"sequence": 0, "observation": 0}
     entries = store.read(Audit, action=causes.ACTIONS, sequence__gt=place["sequence"], order="sequence")
@@ -39,7 +48,21 @@ def notice(store: Store, spec: Spec, *, now: datetime, actor: str, fence: Held |
         each for each in standing if causes.forgotten(causes.stand(each), causes.watchers(spec)).state == "resolved"
     ]
     if not entries and not looks and not lost and not _escalations(store, spec, standing, now):
+        return None
+    return _News(place, entries, looks)
+
+
+def pending(store: Store, spec: Spec, now: datetime) -> bool:
+    """Whether there is anything to notice or to send now."""
+    return bool(due(store, spec, now)) or _news(store, spec, now) is not None
+
+
+def notice(store: Store, spec: Spec, *, now: datetime, actor: str, fence: Held | None = None) -> int:
+    """Turn what was seen and what happened since the last look into alerts and messages. Returns how many messages."""
+    news = _news(store, spec, now)
+    if news is None:
         return 0
+    place, entries, looks = news.place, news.entries, news.looks
     waiting = [each.digest for each in store.read(Release, state="pending_approval")] if entries else []
     seen = [*causes.observed(looks), *causes.happened(entries, waiting)]
     with store.transaction(actor=actor, action="alert.noticed", subject=store.project, detail={}, fence=fence) as tx:
