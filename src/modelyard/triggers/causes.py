@@ -144,8 +144,10 @@ def after(now: Stand, seen: Seen) -> Stand:
     if over:
         return Stand("open", seen.level, seen.says, watched)
     worse = now.level == "warn" and seen.level == "page"
+    # What is told goes with the level that is told: a milder look, or that of another monitor, says less than the worst did.
+    says = seen.says if worse or seen.level == now.level else now.says
     # What got worse is news, also to who has acknowledged it.
-    return Stand("open" if worse else now.state, "page" if worse else now.level, seen.says, watched)
+    return Stand("open" if worse else now.state, "page" if worse else now.level, says, watched)
 
 
 def _calmer(now: Stand, seen: Seen) -> Stand:

@@ -2,7 +2,7 @@
 
 `schedule` holds when the model was last trained that long ago. What names a monitor (`drift`, `quality`, …) looks at its
 newest observations of that kind: with `windows: 2 of 3` at least so many of the last ones must warn or page; without it the
-newest one pages, or 2 of the last 3 warn. Windows that overlap hold the same rows and count as one; what is a fact of the
+newest one pages, or 2 of the last 3 warn and the newest is not calm again. Windows that overlap hold the same rows and count as one; what is a fact of the
 moment, a stale source, counts by looks. `decay` holds when the newest forecast lies that near, `data` when so many rows
 have arrived since the last training, `kpi` when the mean of a business figure lies beyond a bound.
 
@@ -243,12 +243,17 @@ def _watched(kind: str, monitor: str, windows: OutOf | None, observations: Seque
     newest = seen[-1]
     if windows is None and newest.level == "page":
         return Reason(True, f"{label}: {newest.says}")
+    if windows is None and newest.level == "ok" and kind in MOMENTARY:
+        return Reason(False, f"{label}: {newest.says}")  # it is fresh again
     wanted = windows or PERSISTENT
     last = seen[-wanted.of :] if kind in MOMENTARY else apart(seen, wanted.of)
     hits = [each for each in last if each.level in ("warn", "page")]
-    counted = f"{len(hits)} of the last {len(last)} windows alarmed"
+    counted = f"{len(hits)} of the last {len(last)} {'looks' if kind in MOMENTARY else 'windows'} alarmed"
     if len(hits) >= wanted.hits:
-        return Reason(True, f"{label}: {counted}, the last: {hits[-1].says}")
+        if windows is None and newest.level in ("ok", "info"):
+            return Reason(False, f"{label}: {counted}, the newest does not")
+        when = "" if hits[-1] is newest else f" on {hits[-1].end:%Y-%m-%d}"
+        return Reason(True, f"{label}: {counted}, the last{when}: {hits[-1].says}")
     empty = sum(1 for each in last if each.level == "insufficient_data")
     lacking = f" ({empty} without sufficient data)" if empty else ""
     unseen = empty + wanted.of - len(last)
