@@ -32,7 +32,7 @@ FIRST_PAUSE, LONGEST_PAUSE, GIVEN_UP = timedelta(seconds=30), timedelta(hours=1)
 class _News:
     """What was recorded since the last look, and up to where."""
 
-    place: dict[str, int]
+    place: dict[str, Any]
     entries: list[Audit]
     looks: list[Observation]
 
