@@ -12,8 +12,11 @@ import pytest
 
 from modelyard import monitor
 from modelyard.monitor import inputs
+from modelyard.monitor.observe import Past
+from modelyard.monitor.past import past
 from modelyard.records import Label, Release
 from modelyard.stats import Profile
+from modelyard.store import open_store
 
 START = datetime(2024, 3, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -124,9 +127,26 @@ def test_a_clock_that_runs_backwards_is_waited_for_and_rows_of_days_to_come_are_
     for day in range(12):
         world.serve(day)
     assert look(world, declared(), 10)["drift"].detail["rows"] == 7 * 150
-    assert look(world, declared(), 8) == {}, "nobody looks twice at the same time"
+    assert look(world, declared(), 9.5) == {}, "nobody looks twice at the same time"
     again = look(world, declared(), 11)["drift"]
     assert (again.level, again.detail["rows"]) == ("ok", 7 * 150)
+
+
+def test_after_a_clock_that_ran_far_ahead_a_monitor_is_not_blind_until_then(world, declared, tmp_path):
+    """Looks of days that have not come count for nothing: neither now, nor in the course, nor when that time has come."""
+    for day in range(14):
+        world.serve(day, shift=8.0 if day >= 11 else 0.0)
+    assert look(world, declared(), 10)["drift"].level == "ok"
+    assert look(world, declared(), 10 + 400)["drift"].level == "insufficient_data"
+    assert look(world, declared(), 10) == {}
+    assert look(world, declared(), 13)["drift"].level in ("warn", "page")
+    assert look(world, declared(), 13) == {}, "nobody looks twice at the same time"
+    shown = monitor.show(world.store, "health")
+    assert shown["levels"]["drift"] in ("warn", "page") and shown["observations"][0]["end"][:10] == "2024-03-14"
+    assert look(world, declared(), 14)["drift"].level in ("warn", "page")
+    with open_store(tmp_path / "home", project="shop", clock=world.clock) as again:
+        found = past(again, "health", "drift", START, Past.of, until=START + 500 * DAY)
+    assert [(end - START) / DAY for end, _ in found] == [10, 13, 14]
 
 
 def test_labels_of_answers_that_nobody_gave_are_of_no_account(world, declared):

@@ -135,7 +135,7 @@ def take(
 ) -> Cohort:
     """What became mature since the last look, of the release that serves."""
     end = now - delay(spec, release)
-    before = past(store, name, KIND, now - 2 * monitor.window - delay(spec, release), Look.of)
+    before = past(store, name, KIND, now - 2 * monitor.window - delay(spec, release), Look.of, until=now)
     looks = [each for _, each in before if each is not None and each.release == release.digest]
     previous = looks[-1] if looks else None
     since = previous.until if previous else end - monitor.window

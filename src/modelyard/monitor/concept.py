@@ -164,7 +164,7 @@ def _over(known: Performance, cohort: Cohort, detector: EDetector) -> bool:
 
 def _season(store: Store, name: str, now: datetime, cohort: Cohort) -> np.ndarray:
     """By how much the excess of these hours of the week is usually higher, once there is history of three weeks."""
-    found = past(store, name, KIND, now - SEASON, _hours)
+    found = past(store, name, KIND, now - SEASON, _hours, until=now)
     if not found:
         return np.zeros(len(cohort.seconds))
     hours, parts = (np.concatenate(each, axis=-1) for each in zip(*(seen for _, seen in found), strict=True))
@@ -209,7 +209,7 @@ def _concept(
     )
     if detector.alarmed is None:
         return Seen("concept", "ok", f"{split}; no more than is usual", detail)
-    looks = past(store, name, KIND, now - BACK, _days)
+    looks = past(store, name, KIND, now - BACK, _days, until=now)
     change = began([days for _, (of, days) in looks if of == release.digest], known)
     if change is not None:
         detail["began"], detail["change"] = change[0], change[1].kind

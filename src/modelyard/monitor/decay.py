@@ -36,7 +36,7 @@ def look(
     floor = limits[0] if falling else limits[1]
     if floor is None:
         return []
-    looks = past(store, name, "quality", now - monitor.window * forecast.HISTORY, _value)
+    looks = past(store, name, "quality", now - monitor.window * forecast.HISTORY, _value, until=now)
     seen = [(end, detail) for end, detail in looks if detail.get("release", release.digest) == release.digest]
     values = apart([*seen, (now, quality.detail)], monitor.window)
     return [judge(metric, floor, falling, values, monitor.window, now, release.digest)]

@@ -58,7 +58,7 @@ def look(
     if release is None or not release.body.get("sample"):
         why = "no release serves yet" if release is None else "the release kept no sample of its training rows"
         return [unknown(KIND, why)]
-    looks = past(store, name, KIND, now - monitor.window * 12, _found)
+    looks = past(store, name, KIND, now - monitor.window * 12, _found, until=now)
     mine = [each for _, each in looks if each.detail.get("release") == release.digest and "looked" in each.detail]
     if mine and now - datetime.fromisoformat(mine[-1].detail["looked"]) < monitor.window:
         return [mine[-1]]

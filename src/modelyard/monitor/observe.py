@@ -23,7 +23,7 @@ from modelyard.monitor import (
     sources,
 )
 from modelyard.monitor.grouping import OF, group, persistent, shared, waits
-from modelyard.monitor.past import lately
+from modelyard.monitor.past import lately, newest
 from modelyard.monitor.seen import Seen
 from modelyard.monitor.sources import Arrived, Newest
 from modelyard.records import Level, Observation, Release
@@ -54,12 +54,16 @@ def observe(
 
     `source_times`: the newest row's time per source, or how to find it (asked only when due); else as last built.
     `arrived`: how to find each source's rows by hour since a time; `memory`: the bytes that each gateway process holds.
-    `force` looks whether due or not, but never twice at the same `now`. In a simulation latencies are not judged.
+    `force` looks whether due or not, but never twice at the same `now`. Looks of a clock that ran ahead by more than `every`
+    do not count, so that after it was put right the monitor is not blind until then. In a simulation latencies are not judged.
     """
     monitor = _declared(spec, name)
-    last = lately(store, name, LATCH, Past.of)
+    last = lately(store, name, LATCH, Past.of, until=now)
     if last and (now <= last[-1][0] or (not force and now - last[-1][0] < monitor.every)):
         return []
+    ahead = newest(store, name)
+    if ahead is not None and now < ahead.end <= now + monitor.every:
+        return []  # the clock was put back a little
     monitor = shared(spec, monitor)
     release = reference.champion(store, monitor.deployment)
     judged = quality.look(store, spec, monitor, release, now)

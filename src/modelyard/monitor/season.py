@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from modelyard.monitor import reference, sample, segments, served
+from modelyard.monitor.past import newest
 from modelyard.monitor.profiled import profiled
 from modelyard.monitor.segments import Stretch
 from modelyard.monitor.served import Served
@@ -52,10 +53,10 @@ class Weeks:
 
 def learnt(store: Store, name: str, monitor: Monitor, release: Release, now: datetime) -> Weeks:
     """The release's calm weeks that were over when the window began."""
-    last = store.read(Observation, monitor=name, kind="drift", order="end", descending=True, limit=1)
+    last = newest(store, name, kind="drift")
     weeks = Weeks((), release.created - timedelta(0, release.created.timestamp() % 3600))
-    if last and last[0].detail.get("release") == release.digest and "weeks" in last[0].detail:
-        weeks = Weeks.from_json(last[0].detail["weeks"])
+    if last and last.detail.get("release") == release.digest and "weeks" in last.detail:
+        weeks = Weeks.from_json(last.detail["weeks"])
     while len(weeks.begun) < LEARNT and weeks.upto + WEEK <= now - monitor.window:
         start, end = weeks.upto, weeks.upto + WEEK
         calm = _calm(store, name, monitor, start, end) and bool(profiled(store, monitor.deployment, start, end))

@@ -69,7 +69,7 @@ def show(store: Store, name: str, monitor: Monitor | None = None, *, limit: int 
     `alarms`: what warns or pages now, with the message that was told when it rose. `pictures`: reference against now of
     the columns that alarm; the reference of the same hours of the week, where `monitor` declares it. `series`: the figures of each kind over time (`course`).
     """
-    found = store.read(Observation, monitor=name, order=("end", "id"), descending=True, limit=max(limit, LOOKS))
+    found = store.read(Observation, monitor=name, order="id", descending=True, limit=max(limit, LOOKS))
     last = {each.kind: each for each in found if each.end == found[0].end}
     levels: dict[str, str] = {}
     for each in found:
@@ -105,9 +105,9 @@ def _told(each: Observation) -> Json:
 def _alarm(store: Store, alarm: Observation) -> Json:
     """The alarm now, since when it has been one without a break, however long that is, and what was told of it."""
     about: dict[str, Any] = {"monitor": alarm.monitor, "kind": alarm.kind}
-    calm = store.read(Observation, **about, level=CALM, order=("end", "id"), descending=True, limit=1)
-    after: dict[str, Any] = {"end__gt": calm[0].end} if calm else {}
-    mine = store.read(Observation, **about, **after, level=ALARMING, order=("end", "id"))
+    calm = store.read(Observation, **about, level=CALM, order="id", descending=True, limit=1)
+    after: dict[str, Any] = {"id__gt": calm[0].id} if calm else {}
+    mine = store.read(Observation, **about, **after, level=ALARMING, order="id")
     return {
         "kind": alarm.kind,
         "level": alarm.level,
@@ -127,7 +127,7 @@ def _longer(store: Store, alarming: Sequence[Observation]) -> list[Observation]:
             Observation,
             monitor=alarm.monitor,
             kind=alarm.kind,
-            order=("end", "id"),
+            order="id",
             descending=True,
             limit=COURSE,
         )

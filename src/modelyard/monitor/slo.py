@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from modelyard.monitor.past import newest
 from modelyard.records import Level, Observation
 from modelyard.spec.levels import Objective, Slo, watcher
 from modelyard.spec.types import Spec
@@ -54,8 +55,8 @@ def watch(
 
 def standing(store: Store, deployment: str) -> list[dict[str, Any]]:
     """How a deployment's objectives stood when they were looked at last; empty where none are declared, or nobody looked."""
-    last = store.read(Observation, monitor=watcher(deployment), order="end", descending=True, limit=1)
-    return list(last[0].detail["objectives"]) if last else []
+    last = newest(store, watcher(deployment))
+    return list(last.detail["objectives"]) if last else []
 
 
 def look(slo: Slo, counted: Iterable[Minute], minute: int) -> list[tuple[Objective, Burn | None]]:
@@ -126,9 +127,9 @@ def _detail(objective: Objective, each: Burn | None) -> dict[str, Any]:
 
 
 def _news(store: Store, seen: Observation) -> bool:
-    last = next(iter(store.read(Observation, monitor=seen.monitor, order="end", descending=True, limit=1)), None)
-    if last is None or last.level != seen.level or seen.end - last.end >= AT_LEAST:
-        return last is None or seen.end > last.end
+    last = newest(store, seen.monitor)
+    if last is None or last.level != seen.level or abs(seen.end - last.end) >= AT_LEAST:
+        return last is None or seen.end != last.end
     return any(abs(a - b) >= MOVED for a, b in zip(_left(last), _left(seen), strict=False))
 
 

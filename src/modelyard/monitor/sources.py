@@ -42,7 +42,7 @@ def look(
         return []
     given = source_times() if callable(source_times) else source_times
     times = given if given is not None else recorded(store)
-    learned = usual(found for _, found in past(store, name, "stale", now - HISTORY, ages))
+    learned = usual(found for _, found in past(store, name, "stale", now - HISTORY, ages, until=now))
     thin = []
     if monitor.upstream.volume and arrived is not None:
         rows = arrived(now - monitor.window - timedelta(weeks=PAST))
