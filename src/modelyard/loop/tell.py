@@ -20,8 +20,6 @@ from modelyard.spec.variables import expand
 from modelyard.store import Held
 
 DEADLINE = 20.0
-
-
 WAYS = 8
 """So many channels are told at once."""
 
