@@ -60,6 +60,12 @@ def test_a_changed_parameter_makes_a_second_release_that_replaces_the_first(shop
     assert [(r["name"], r["aliases"]) for r in releases] == [("buys@1", []), ("buys@2", ["champion"])]
     differences = shop.yard("release", "diff", "buys@1", "buys@2", "--json").json
     assert "params" in str(differences)
+    told = shop.yard("release", "diff", "buys@1", "buys@2").out.splitlines()
+    assert told[0].split() == ["PART", "buys@1", "buys@2"] and any(
+        each.split() == ["params.C", "1", "0.7"] for each in told
+    )
+    assert max(map(len, told[:-1])) < 170 and told[-1].startswith("the same: ")
+    assert shop.yard("release", "diff", "buys@1", "buys@1").out.strip() == "buys@1 and buys@1 do not differ"
 
 
 def test_a_model_that_fails_its_check_is_not_released(shop: Shop) -> None:

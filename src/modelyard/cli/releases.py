@@ -76,7 +76,7 @@ def release_rollback(said: Words, ref: str, reason: str) -> None:
 @words
 def release_diff(said: Words, a: str, b: str) -> None:
     """What differs between two releases: data, features, code, parameters, packages, metrics."""
-    said.tell(said.door().release_diff(a=a, b=b))
+    said.tell(said.door().release_diff(a=a, b=b), show.difference)
 
 
 @release.command("reproduce")

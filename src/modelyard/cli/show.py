@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,8 @@ import click
 from modelyard.cli.output import table
 
 Json = dict[str, Any]
+MOST = 60
+"""So many characters of a value stand in a line."""
 MARKS = {"done": "✓", "failed": "✗", "skipped": "-"}
 
 
@@ -214,6 +218,30 @@ def rolled_back(value: Json) -> None:
     """What serves now."""
     for says in value["rolled_back"]:
         click.echo(says)
+
+
+def difference(value: Json) -> None:
+    """One line for each thing in which two releases differ, and what they share."""
+    rows = [(each["path"], _short(each["from"]), _short(each["to"])) for each in value["changes"]]
+    if rows:
+        table(rows, ("PART", value["a"], value["b"]))
+        click.echo(f"the same: {', '.join(value['same']) or 'nothing'}")
+    else:
+        click.echo(f"{value['a']} and {value['b']} do not differ")
+
+
+def _short(value: Any) -> str:
+    """A value of a release for a line of a table: digests, times and figures no longer than people read them."""
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    if re.fullmatch(r"[0-9a-f]{64}", text):
+        return text[:12]
+    if re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:", text):
+        return text[:16].replace("T", " ")
+    return text if len(text) <= MOST else f"{text[: MOST - 1]}…"
 
 
 def checked_out(value: Json) -> None:
