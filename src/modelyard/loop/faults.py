@@ -51,7 +51,7 @@ def _doubts(yard: Yard, version: Version) -> list[str]:
 
 
 def _last(yard: Yard, entity: str, *actions: str) -> Audit | None:
-    found = yard.store.read(Audit, action=actions, subject=entity, order="sequence", descending=True, limit=1)
+    found = yard.store.read(Audit, action=actions, subject=entity, order="id", descending=True, limit=1)
     return found[0] if found else None
 
 

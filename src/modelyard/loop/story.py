@@ -48,7 +48,7 @@ KINDS = {
 
 def events(store: Store) -> list[dict[str, Any]]:
     """Events in the order in which they happened: `{"at", "kind", "subject", "why"}`."""
-    return told(store.read(Audit, action=tuple(KINDS), order="sequence"))
+    return told(store.read(Audit, action=tuple(KINDS), order="id"))
 
 
 def told(entries: Iterable[Audit]) -> list[dict[str, Any]]:

@@ -123,7 +123,7 @@ def of_deployment(store: Store, deployment: str) -> tuple[list[Introduction], li
 
 
 def _entries(store: Store, deployment: str) -> list[Audit]:
-    return store.read(Audit, action=ACTIONS, subject=f"deployment.{deployment}", order="sequence")
+    return store.read(Audit, action=ACTIONS, subject=f"deployment.{deployment}", order="id")
 
 
 def effects(series: Mapping[int, float], kpi: Kpi, intros: list[Introduction]) -> list[Moved]:

@@ -37,7 +37,7 @@ def explain(
     called = name(release)
     entries = [
         entry
-        for entry in store.read(Audit, action=tuple(_TOLD), order="sequence")
+        for entry in store.read(Audit, action=tuple(_TOLD), order="id")
         if called in (entry.detail.get("release"), entry.detail.get("superseded"))
     ]
     if not entries:

@@ -70,7 +70,7 @@ def _switched(store: Store | Transaction, deployment: str, spec: DeploymentSpec 
     if declared is None or declared.drill is None:
         return None
     subject = f"deployment.{deployment}"
-    last = store.read(Audit, action=SWITCHES, subject=subject, order="sequence", descending=True, limit=1)
+    last = store.read(Audit, action=SWITCHES, subject=subject, order="id", descending=True, limit=1)
     return last[0].at if last else None
 
 

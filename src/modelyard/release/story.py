@@ -80,7 +80,7 @@ def history(store: Store, release: Release) -> list[dict[str, Any]]:
             "subject": entry.subject,
             "why": entry.detail.get("why", ""),
         }
-        for entry in store.read(Audit, action=ACTIONS, order="sequence")
+        for entry in store.read(Audit, action=ACTIONS, order="id")
         if called in (entry.detail.get("release"), entry.detail.get("superseded"), entry.detail.get("champion"))
     ]
 
