@@ -157,9 +157,10 @@ class World:
         labels: bool = True,
         release: str = CHAMPION,
         weekday: bool = False,
+        unit: float = 1.0,
         **change: Any,
     ) -> None:
-        """Log the answers of one day, and their labels a day later."""
+        """Log the answers of one day, and their labels a day later; the distance in another `unit`."""
         made = rows(self.rng, n, **change)
         begin = START + DAY * day
         name = f"day-{day}-{release[:1]}"
@@ -179,7 +180,7 @@ class World:
             "error": [""] * n,
         }
         table = pa.table({**logged}).cast(pa.schema([COLUMNS.field(name) for name in logged]))
-        table = table.append_column("in.distance", pa.array(made["distance"]))
+        table = table.append_column("in.distance", pa.array(made["distance"] * unit))
         table = table.append_column("in.kind", pa.array(made["kind"]))
         if weekday:
             table = table.append_column("in.weekday", pa.array([each.isoweekday() for each in at]))

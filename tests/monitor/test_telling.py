@@ -10,7 +10,7 @@ import pyarrow as pa
 from modelyard import monitor
 from modelyard.monitor import cost, inputs, joint, quality, sources
 from modelyard.monitor.decay import apart, judge
-from modelyard.monitor.grouping import group, led, persistent, shared, waits
+from modelyard.monitor.grouping import Earlier, group, led, persistent, remaining, shared, waits
 from modelyard.monitor.sample import Sample, thinned
 from modelyard.monitor.seen import Seen, unknown
 from modelyard.monitor.served import Served
@@ -96,6 +96,45 @@ def test_one_cause_is_one_message_and_software_has_its_own():
         ("missing", ["drift", "quality"]),
         ("software", []),
     ]
+
+
+def test_what_a_cause_leaves_behind_in_the_window_is_no_other_cause(world, declared):
+    """Three days came in another unit, then it was put right: the week still holds them, and the column still drifts."""
+    for day in range(22):
+        world.serve(day, unit=100.0 if 10 <= day < 13 else 1.0)
+    kinds, left = set(), 0
+    for day in range(9, 23):
+        seen = look(world, declared(), day)
+        drift = seen["drift"]
+        left += drift.level in ("warn", "page") and seen["units"].level == "ok" and drift.detail["part_of"] == "units"
+        kinds |= {
+            each.kind for each in seen.values() if each.level in ("warn", "page") and "part_of" not in each.detail
+        }
+        if day == 16:
+            assert headline(monitor.show(world.store, "health")).startswith("drift")
+    assert kinds == {"units"} and left > 0
+    told = [entry.detail["kind"] for entry in world.store.read(Audit, action="monitor.alarmed")]
+    assert all(each.startswith("units") for each in told) and told
+
+
+def test_what_is_more_than_its_cause_had_or_in_other_columns_is_told():
+    def drift(level, *columns, **more):
+        return Seen("drift", level, "", {"columns": [{"column": each, "level": level} for each in columns], **more})
+
+    before = {
+        "drift": [Earlier.of(drift("warn", "a", "b", part_of="units"))],
+        "units": [Earlier("warn", None, frozenset())],
+    }
+
+    def of(seen, earlier=before):
+        return remaining([seen], earlier)[0].detail.get("part_of")
+
+    assert of(drift("warn", "a")) == "units"
+    assert of(drift("page", "a")) is None, "worse than the cause was"
+    assert of(drift("warn", "c")) is None, "another column"
+    assert of(drift("warn", "a"), {**before, "units": []}) is None, "a window without it has passed"
+    calm = [*before["drift"], Earlier("ok", None, frozenset())]
+    assert of(drift("warn", "a"), {**before, "drift": calm}) is None, "it was over, and came again"
 
 
 def test_the_worst_leads_and_of_equals_what_lies_upstream():

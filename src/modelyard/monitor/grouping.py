@@ -10,10 +10,10 @@ err together. And all that alarms in one look is one message about its first cau
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from modelyard.monitor.seen import Seen
-from modelyard.records import Level
+from modelyard.records import Level, Observation
 from modelyard.spec.monitors import Monitor
 from modelyard.spec.types import Spec
 from modelyard.stats import severity
@@ -94,6 +94,48 @@ def group(seen: Sequence[Seen]) -> list[Seen]:
         replace(each, detail={**each.detail, "part_of": part_of[each.kind]}) if each.kind in part_of else each
         for each in seen
     ]
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """A look at a kind within the last window: its level, of which kind it was a part, and the columns that alarmed."""
+
+    level: Level
+    part_of: str | None
+    columns: frozenset[str]
+
+    @classmethod
+    def of(cls, seen: Observation | Seen) -> Earlier:
+        """Of what was seen."""
+        found = seen.detail.get("columns")
+        listed = found if isinstance(found, list) else []
+        columns = frozenset(each["column"] for each in listed if severity(each.get("level", "ok")) >= 2)
+        return cls(seen.level, seen.detail.get("part_of"), columns)
+
+
+def remaining(seen: Sequence[Seen], earlier: Mapping[str, Sequence[Earlier]]) -> list[Seen]:
+    """What was a part of a cause that is over remains a part of it for as long as the window holds its rows.
+
+    A unit that was put right leaves a window in which the column still has drifted: no other cause, and no message of its
+    own, unless there is more of it than that cause had, or other columns. `earlier`: looks within the window before this
+    one, by kind, oldest first.
+    """
+    return [_remaining(each, earlier) for each in seen]
+
+
+def _remaining(seen: Seen, earlier: Mapping[str, Sequence[Earlier]]) -> Seen:
+    if severity(seen.level) < 2 or "part_of" in seen.detail:
+        return seen
+    for before in reversed(earlier.get(seen.kind, ())):
+        if severity(before.level) < 2:
+            break
+        if before.part_of is None:
+            continue
+        worst = max((severity(each.level) for each in earlier.get(before.part_of, ())), default=0)
+        if 2 <= severity(seen.level) <= worst and Earlier.of(seen).columns <= before.columns:
+            return replace(seen, detail={**seen.detail, "part_of": before.part_of})
+        break
+    return seen
 
 
 def _causes(alarming: set[str]) -> list[tuple[str, ...]]:

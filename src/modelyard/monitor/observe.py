@@ -22,8 +22,8 @@ from modelyard.monitor import (
     software,
     sources,
 )
-from modelyard.monitor.grouping import OF, group, persistent, shared, waits
-from modelyard.monitor.past import lately, newest
+from modelyard.monitor.grouping import OF, Earlier, group, persistent, remaining, shared, waits
+from modelyard.monitor.past import lately, newest, past
 from modelyard.monitor.seen import Seen
 from modelyard.monitor.sources import Arrived, Newest
 from modelyard.records import Level, Observation, Release
@@ -87,6 +87,7 @@ def observe(
         before.setdefault(kind, []).append(stood)
     raw = {kind: [each.raw for each in levels] for kind, levels in before.items()}
     seen = group(persistent(seen, raw, _windows(store, name, monitor, seen, now)))
+    seen = remaining(seen, _earlier(store, name, monitor, seen, now))
     return _record(store, spec, name, monitor, release, seen, before, now=now, actor=actor, fence=fence)
 
 
@@ -165,9 +166,17 @@ def _windows(store: Store, name: str, monitor: Monitor, seen: list[Seen], now: d
         each.kind
         for each in seen
         if waits(each) and each.varies
-        for past in store.read(Observation, monitor=name, kind=each.kind, end__ge=since, end__le=until)
-        if severity(past.detail.get("raw", past.level)) >= severity(each.level)
+        for before in store.read(Observation, monitor=name, kind=each.kind, end__ge=since, end__le=until)
+        if severity(before.detail.get("raw", before.level)) >= severity(each.level)
     }
+
+
+def _earlier(store: Store, name: str, monitor: Monitor, seen: list[Seen], now: datetime) -> dict[str, list[Earlier]]:
+    """The looks within the window, of each kind; asked only when something alarms."""
+    if not any(severity(each.level) >= 2 for each in seen):
+        return {}
+    since = now - monitor.window
+    return {each.kind: [one for _, one in past(store, name, each.kind, since, Earlier.of, until=now)] for each in seen}
 
 
 def _worst(before: list[Past]) -> int:

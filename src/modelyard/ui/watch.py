@@ -62,7 +62,7 @@ def headline(seen: Json) -> str:
     if not seen["observations"]:
         return "It has not looked yet."
     if seen["alarms"]:
-        first = [alarm for alarm in seen["alarms"] if not alarm["part_of"]]
+        first = [alarm for alarm in seen["alarms"] if not alarm["part_of"]] or seen["alarms"]
         since = min(alarm["since"] for alarm in first)
         return (
             f"{' and '.join(each['kind'] for each in first)} alarm{'s' if len(first) == 1 else ''} since {since[:10]}."
