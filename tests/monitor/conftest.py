@@ -158,10 +158,13 @@ class World:
         release: str = CHAMPION,
         weekday: bool = False,
         unit: float = 1.0,
+        twice: bool = False,
         **change: Any,
     ) -> None:
-        """Log the answers of one day, and their labels a day later; the distance in another `unit`."""
-        made = rows(self.rng, n, **change)
+        """Log the answers of one day, and their labels a day later; the distance in another `unit`, each order `twice`."""
+        made = rows(self.rng, n // 2 if twice else n, **change)
+        if twice:
+            made = {name: np.concatenate([values, values]) for name, values in made.items()}
         begin = START + DAY * day
         name = f"day-{day}-{release[:1]}"
         at = [begin + DAY * (i / n) for i in range(n)]

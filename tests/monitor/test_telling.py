@@ -137,6 +137,29 @@ def test_what_is_more_than_its_cause_had_or_in_other_columns_is_told():
     assert of(drift("warn", "a"), {**before, "drift": calm}) is None, "it was over, and came again"
 
 
+def test_whatever_alarms_has_a_course_over_time(world, declared):
+    """Rows that come twice, a slice that loses, a source that stands still: each is drawn from before it began."""
+    for day in range(30):
+        world.serve(day, twice=day >= 26, turned=0.6 if day >= 14 else 0.0, where="b")
+    for day in range(8, 31):
+        now = START + DAY * day
+        monitor.profile_segments(world.store, "api")
+        times = {"sales": min(now, START + 25 * DAY)}
+        monitor.observe(world.store, declared(), "health", now=now, actor="test", source_times=times)
+    shown = monitor.show(world.store, "health")
+    alarms = {each["kind"] for each in shown["alarms"]}
+    assert {"duplicates", "stale"} <= alarms and alarms & {"slices", "concept"}
+    drawn = {each["name"]: [value for *_, value in each["points"]] for each in shown["series"]}
+    repeated = drawn["share of rows that repeat another"]
+    assert len(repeated) >= 20 and repeated[0] < 0.02 < 0.25 < repeated[-1]
+    ages = drawn["days since the newest row of sales"]
+    assert ages[0] == 0 and ages[-1] == 5 and set(drawn["days since the newest row of sales, usual"]) == {2.0}
+    assert max(drawn["largest rise of the loss in a slice, beyond all rows"]) > 0.1
+    page = render({"monitors": [shown]}, title="shop")
+    for name in ("share of rows that repeat another", "days since the newest row of sales"):
+        assert f"<figcaption>{name}</figcaption>" in page
+
+
 def test_the_worst_leads_and_of_equals_what_lies_upstream():
     assert parts(Seen("missing", "warn", ""), Seen("drift", "page", "")) == [("drift", ["missing"])]
     assert parts(Seen("drift", "page", ""), Seen("units", "page", "")) == [("units", ["drift"])]

@@ -341,6 +341,7 @@ def _slices(store: Store, monitor: Monitor, release: Release, known: Performance
     young = served.partial(hours, release.digest, monitor.window, cohort.until)
     if young:
         return unknown("slices", young, **detail)
+    detail["largest"] = round(max(each.rise for each in rises), 5)
     budget = monitor.drift.false_alarms
     alpha = budget.count / max(budget.per / monitor.window, 1.0) / 20 / len(rises)
     z = float(-special.ndtri(min(alpha, 1e-3)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Any
 
 from modelyard.records import Observation
@@ -28,7 +29,9 @@ def of(found: Sequence[Observation], alarming: Sequence[Observation]) -> list[di
 
 
 def _columns(alarm: Observation) -> list[str]:
-    """The first of the columns that alarm."""
+    """The first of the columns that alarm; of stale sources, these."""
+    if alarm.kind == "stale":
+        return list(alarm.detail.get("stale", ()))[:SHOWN]
     found = alarm.detail.get("columns")
     listed = found if isinstance(found, list) else []
     return [each["column"] for each in listed if severity(each.get("level", "ok")) >= 2][:SHOWN]
@@ -53,6 +56,18 @@ def _figures(each: Observation, columns: Sequence[str]) -> Iterator[tuple[str, A
         case "software":
             yield "latency in ms, 95th percentile", detail.get("latency_p95")
             yield "rows without an answer", detail.get("errors")
+            yield "memory of a gateway process, MB", detail["memory"] / 1e6 if "memory" in detail else None
+        case "cost":
+            yield "seconds of the last training", (detail.get("seconds") or [None])[-1]
+        case "joint":
+            yield "how well a classifier tells these rows from those of training, AUC", detail.get("auc")
+        case "slices":
+            yield "largest rise of the loss in a slice, beyond all rows", detail.get("largest")
+        case "duplicates":
+            yield "share of rows that repeat another", detail.get("repeated")
+            yield "share of rows that training held", detail.get("replayed")
+        case "stale":
+            yield from _ages(each, columns)
         case "kpis":
             for figure in detail.get("figures", ()):
                 name = f"{figure['name']}, {figure['unit']}" if figure["unit"] else figure["name"]
@@ -62,6 +77,19 @@ def _figures(each: Observation, columns: Sequence[str]) -> Iterator[tuple[str, A
             for column in columns:
                 yield f"PSI of {column}", (detail.get("psi") or {}).get(column)
         case "missing":
-            shares = {one["column"]: (one.get("to") or {}).get("missing") for one in detail.get("columns", ())}
-            for column in columns:
-                yield f"share of {column} that is missing", shares.get(column)
+            shares = detail.get("shares", {})
+            for column in columns if "shares" in detail else ():
+                yield f"share of {column} that is missing", shares.get(column, 0.0)
+
+
+def _ages(each: Observation, names: Sequence[str]) -> Iterator[tuple[str, Any]]:
+    """How old the newest row of these sources was, beside what is declared."""
+    sources = each.detail.get("sources", {})
+    for name in names:
+        source = sources.get(name, {})
+        if source.get("newest"):
+            age = (each.end - datetime.fromisoformat(source["newest"])).total_seconds() / 86_400
+            label = f"days since the newest row of {name}"
+            yield label, max(age, 0.0)
+            if source.get("freshness_seconds"):
+                yield f"{label}{USUAL}", source["freshness_seconds"] / 86_400

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -157,9 +157,8 @@ def judge(
         result.column for result in judged if "unit" in result.kinds and _sure(result.column, known, window, newest)
     }
     plain = _plain(judged, watched, newest, monitor.drift.page)
-    return [
-        _seen(kind, release, window, judged, monitor.drift.page, leaning, sure, plain, more or {}) for kind in kinds
-    ]
+    found = Compared(release, known, window, judged, monitor.drift.page, leaning, sure, plain, more or {})
+    return [_seen(kind, found) for kind in kinds]
 
 
 def _plain(judged: Sequence[ColumnResult], known: Profile, newest: Profile, page: float) -> set[str]:
@@ -221,37 +220,55 @@ def _declared(monitor: Monitor, kind: str) -> bool:
     }[kind]
 
 
-def _seen(
-    kind: str,
-    release: Release,
-    window: Profile,
-    results: list[ColumnResult],
-    page: float,
-    leaning: Mapping[str, float] | None,
-    sure: Collection[str],
-    plain: Collection[str],
-    more: Mapping[str, Any],
-) -> Seen:
-    levels = {result.column: _level(kind, result, leaning) for result in results}
-    moved = [result for result in results if levels[result.column] != "ok"]
+@dataclass(frozen=True)
+class Compared:
+    """What the comparison of all columns gave, and what says how much it matters: the effect of a `page`, how much the model
+    is `leaning` on each, whose change of unit is `sure`, whose page is `plain`; `more` of the reference."""
+
+    release: Release
+    known: Profile
+    window: Profile
+    results: Sequence[ColumnResult]
+    page: float
+    leaning: Mapping[str, float] | None
+    sure: Collection[str]
+    plain: Collection[str]
+    more: Mapping[str, Any]
+
+
+def _seen(kind: str, of: Compared) -> Seen:
+    levels = {result.column: _level(kind, result, of.leaning) for result in of.results}
+    moved = [result for result in of.results if levels[result.column] != "ok"]
     moved.sort(key=lambda result: (-severity(levels[result.column]), -(result.psi or 0.0)))
     worst = levels[moved[0].column] if moved else "ok"
     alarming = [result for result in moved if severity(levels[result.column]) >= 2]
     detail = {
-        "rows": window.rows,
-        "release": release.digest,
-        "reference": f"{release.model}@{release.number}",
+        "rows": of.window.rows,
+        "release": of.release.digest,
+        "reference": f"{of.release.model}@{of.release.number}",
         "columns": [{**result.as_json(), "level": levels[result.column]} for result in moved],
     }
-    if kind == "drift":
-        detail |= {"psi": {result.column: round(result.psi, 4) for result in results if result.psi is not None}, **more}
+    match kind:
+        case "drift":
+            shifts = {result.column: round(result.psi, 4) for result in of.results if result.psi is not None}
+            detail |= {"psi": shifts, **of.more}
+        case "missing":
+            detail["shares"] = {name: round(share, 5) for name, share in _missing(of.window) if share}
+        case "duplicates":
+            detail |= {"repeated": of.window.sample.repeated, "replayed": of.window.sample.seen_in(of.known.sample)}
     if kind == "units":
-        severe = any(result.column in sure for result in alarming)
+        severe = any(result.column in of.sure for result in alarming)
         varies = not severe
     else:
-        severe = any(_beyond(each, SEVERE * page, HALF, SEVERE, 2) for each in alarming)
-        varies = not any(result.column in plain for result in alarming)
-    return Seen(kind, worst, _says(kind, alarming, moved, len(results)), detail, severe, varies)
+        severe = any(_beyond(each, SEVERE * of.page, HALF, SEVERE, 2) for each in alarming)
+        varies = not any(result.column in of.plain for result in alarming)
+    return Seen(kind, worst, _says(kind, alarming, moved, len(of.results)), detail, severe, varies)
+
+
+def _missing(window: Profile) -> Iterator[tuple[str, float]]:
+    """The share of each column that is missing."""
+    for name, column in window.columns.items():
+        yield name, column.tally.nulls / max(column.tally.rows, 1)
 
 
 def _beyond(result: ColumnResult, psi: float, share: float, psis: float, shares: float) -> set[str]:
