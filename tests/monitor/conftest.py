@@ -65,12 +65,13 @@ def rows(
     where: str = "",
     narrow: float = 1.0,
     share: float | None = None,
+    only: str = "",
 ) -> dict[str, np.ndarray]:
     """Inputs, prediction and truth of `n` orders; `shift` moves the distance, `skill` 0 makes predictions worthless. With
     `share` so many orders are late, and those of each class are as they always were.
 
     Both only in the kind `where`, when it is given. `turned`: the share of labels that come out the other way; `narrow` draws the distances
-    together, so that every order is a harder one.
+    together, so that every order is a harder one; `only` one kind comes.
     """
     if share is not None:
         many = rows(rng, 12 * n)
@@ -78,7 +79,7 @@ def rows(
         count = rng.binomial(n, share)
         kept = rng.permutation(np.concatenate([late[:count], in_time[: n - count]]))
         return {name: values[kept] for name, values in many.items()}
-    kind = rng.choice(["a", "b"], n, p=[0.7, 0.3])
+    kind = np.full(n, only) if only else rng.choice(["a", "b"], n, p=[0.7, 0.3])
     shift = np.where((kind == where) | (where == ""), shift, 0.0)
     distance = 10 + shift + rng.normal(0, 2, n) * narrow
     chance = 1 / (1 + np.exp(-(distance - 10 - shift) * skill))

@@ -107,6 +107,24 @@ def test_one_slice_that_fails_is_found_and_named(world, declared):
     assert "kind = a" not in found[-1]["slices"].says
 
 
+def test_a_slice_that_lost_and_has_too_few_rows_since_is_not_well_again(world, declared):
+    """It lost for ten days, and then nobody asked about it: that is not known to be over, until it is judged or long gone."""
+    levels = {}
+    for day in range(60):
+        bad = 8 <= day < 18
+        world.serve(day, turned=0.6 if bad else 0.0, where="b", only="a" if 18 <= day < 52 else "")
+        if day >= 8:
+            seen = look(world, declared(), day + 1)["slices"]
+            levels[day] = seen.detail["raw"]
+            assert levels[day] != "insufficient_data" or "kind = b, which lost, has too few" in seen.says
+    assert levels[17] in ("warn", "page")
+    lasts = [day for day, level in levels.items() if level in ("warn", "page")]
+    silent = [levels[day] for day in range(max(lasts) + 1, max(lasts) + 20)]
+    assert set(silent) == {"insufficient_data"}
+    assert levels[max(lasts) + 22] == "ok", "after three windows without it, it is let go"
+    assert levels[59] == "ok", "it was judged"
+
+
 def test_a_slice_of_few_rows_warns_however_much_it_lost(declared):
     health = declared().monitors["health"]
     found = Slice("channel", "corporate", 0.27, 0.03, 108)

@@ -5,7 +5,7 @@ All three live on the sums of `cohorts`; only the rows that became mature are re
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -68,7 +68,7 @@ def look(store: Store, spec: Spec, name: str, monitor: Monitor, release: Release
     made = {
         "concept": lambda: _concept(store, name, monitor, release, known, cohort, detector, prior, now),
         "calibration": lambda: _calibration(monitor, release, known, cohort.whole, prior),
-        "slices": lambda: _slices(store, monitor, release, known, cohort),
+        "slices": lambda: _slices(store, name, monitor, release, known, cohort, now),
     }
     return [*seen, *(made[kind]() for kind in kinds[1:])]
 
@@ -328,7 +328,9 @@ def _worst(monitor: Monitor, known: Performance, whole: Sums) -> Slice | None:
     return max(beyond, key=lambda each: each.rise * each.rows**0.5, default=None)
 
 
-def _slices(store: Store, monitor: Monitor, release: Release, known: Performance, cohort: Cohort) -> Seen:
+def _slices(
+    store: Store, name: str, monitor: Monitor, release: Release, known: Performance, cohort: Cohort, now: datetime
+) -> Seen:
     """Slices whose loss rose more than that of all rows, beyond what inputs explain: for information by `tolerance`, a
     warning by twice, a page by four times as much."""
     whole = cohort.whole
@@ -350,11 +352,41 @@ def _slices(store: Store, monitor: Monitor, release: Release, known: Performance
     detail["slices"] = [
         {"column": each.column, "value": each.value, "rise": round(each.rise, 5), "rows": each.rows} for each in bad
     ]
+    looks = past(store, name, "slices", now - OPEN * monitor.window, _lost, until=now)
+    before = next((lost for _, (of, lost) in reversed(looks) if of == release.digest and lost is not None), {})
+    worse = [each for each in bad if severity(grave(each, monitor, whole.labelled)) >= 2]
+    lost = _still(before, rises, worse, now - OPEN * monitor.window, now)
+    detail["lost"] = [[*place, when.isoformat()] for place, when in lost.items()]
     if not bad:
+        gone = [place for place in lost if place not in {(each.column, each.value) for each in rises}]
+        if gone:
+            named = ", ".join(f"{column} = {value}" for column, value in gone)
+            return unknown("slices", f"{named}, which lost, has too few labelled answers; no other lost more", **detail)
         return Seen("slices", "ok", f"none of {len(rises)} slices lost more than the rest", detail)
     level = max((grave(each, monitor, whole.labelled) for each in bad), key=severity)
     told = ", ".join(f"{each.column} = {each.value} ({each.rise:+.3f} on {each.rows} rows)" for each in bad[:5])
     return Seen("slices", level, f"the mean loss rose more than elsewhere in {told}", detail, varies=True)
+
+
+OPEN = 3
+"""A slice that lost and has too few rows since is waited for so many windows: it is not known to be well again."""
+Lost = dict[tuple[str, str], datetime]
+
+
+def _lost(seen: Observation) -> tuple[str, Lost | None]:
+    """The release that a look was about, and when each slice that lost was last seen to; None when it did not judge."""
+    found = seen.detail.get("lost")
+    lost = (
+        {(column, value): datetime.fromisoformat(when) for column, value, when in found} if found is not None else None
+    )
+    return seen.detail.get("release", ""), lost
+
+
+def _still(before: Lost, rises: Sequence[Slice], bad: Sequence[Slice], since: datetime, now: datetime) -> Lost:
+    """The slices that lose now, and those that lost since a time and could not be judged since."""
+    judged = {(each.column, each.value) for each in rises}
+    waited = {place: when for place, when in before.items() if place not in judged and when > since}
+    return waited | {(each.column, each.value): now for each in bad}
 
 
 def grave(found: Slice, monitor: Monitor, labelled: int) -> Level:
