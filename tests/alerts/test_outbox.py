@@ -419,6 +419,9 @@ def test_in_a_simulation_nothing_is_sent_and_what_would_be_is_an_event(world: Wo
     (event,) = [each for each in events(world.store) if each["kind"] == "message"]
     assert event["subject"] == "alert.ops" and event["why"] == "would tell ops (opened): drift is page"
     assert counts(events(world.store))["alerts"] == 0
+    world.look("page", kind="quality", message="quality: " + "all of it, " * 40)
+    world.turn(simulated=True)
+    assert max(len(each["why"]) for each in events(world.store) if each["kind"] == "message") < 150, "a line"
 
 
 def test_a_channel_that_is_declared_no_more_gets_nothing(world: World, web: Any) -> None:

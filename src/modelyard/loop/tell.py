@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import textwrap
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +21,8 @@ from modelyard.spec.variables import expand
 from modelyard.store import Held
 
 DEADLINE = 20.0
+LINE = 120
+"""So many characters of what is said are told of a message that is played."""
 WAYS = 8
 """So many channels are told at once."""
 
@@ -103,7 +106,9 @@ def _again(yard: Yard, message: Message, why: str, about: dict[str, Any]) -> boo
 
 
 def _played(message: Message) -> str:
-    return f"would tell {message.channel} ({message.event}): {message.body.get('says', '')}"
+    """What would have been sent, in a line: the alarm itself is an event of its own, and each channel would repeat it."""
+    says = textwrap.shorten(str(message.body.get("says", "")), LINE, placeholder=" …")
+    return f"would tell {message.channel} ({message.event}): {says}"
 
 
 def channel(spec: Spec, name: str) -> Channel | None:
