@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pyarrow as pa
+import pytest
 
 from modelyard import monitor
 from modelyard.monitor import cost, inputs, joint, quality, sources
@@ -13,8 +14,8 @@ from modelyard.monitor.decay import apart, judge
 from modelyard.monitor.grouping import Earlier, group, led, persistent, remaining, shared, waits
 from modelyard.monitor.sample import Sample, thinned
 from modelyard.monitor.seen import Seen, unknown
-from modelyard.monitor.served import Served
-from modelyard.monitor.software import by_hour, volume
+from modelyard.monitor.served import LATENCIES, Served
+from modelyard.monitor.software import by_hour, software, volume
 from modelyard.records import Audit, Observation, Release, Version
 from modelyard.spec.monitors import Quality
 from modelyard.spec.types import Spec
@@ -452,12 +453,24 @@ def test_a_source_that_brings_half_is_thin_and_a_sunday_is_not():
     assert rows({}) == ""
 
 
+@pytest.mark.parametrize(
+    ("before", "now", "level"), [(3, 9, "ok"), (3, 40, "page"), (40, 70, "warn"), (40, 160, "page")]
+)
+def test_latency_is_slower_by_share_and_by_what_somebody_feels(declared, before, now, level):
+    def hour(milliseconds):
+        place = int(np.searchsorted(LATENCIES, milliseconds))
+        return Served(START, "r", 400, 0, 0, {place: 400})
+
+    seen = software(declared().monitors["health"], [hour(before)], [hour(now)], simulated=False)
+    assert seen.level == level
+
+
 def test_a_process_that_grows_is_told_once_its_usual_size_is_known(world, declared):
     levels = []
     for day in range(20):
         world.serve(day, 220, labels=False)
         monitor.profile_segments(world.store, "api")
-        size = 200_000_000 if day < 18 else 500_000_000
+        size = 200_000_000 if day < 15 else 330_000_000 if day < 18 else 500_000_000
         seen = monitor.observe(
             world.store,
             declared(window=DAY, quality=None),
@@ -468,5 +481,5 @@ def test_a_process_that_grows_is_told_once_its_usual_size_is_known(world, declar
             memory=lambda size=size: [150_000_000, size],
         )
         levels.append(next(each for each in seen if each.kind == "software"))
-    assert {each.level for each in levels[:18]} == {"ok"}
+    assert {each.level for each in levels[:18]} == {"ok"}, "125 MB are what reading tables takes"
     assert levels[18].level == "warn" and "holds 500 MB, 200 MB were usual" in levels[18].says

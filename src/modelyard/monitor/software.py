@@ -22,8 +22,9 @@ from modelyard.store import Store
 
 PAST = 8
 """Against so many weeks before the window."""
-SLOWER = 1.5
-"""Without a bound, latency warns when it is so many times what it was, and pages at twice as much again."""
+SLOWER, SLOWER_BY = 1.5, 10.0
+"""Without a bound, latency warns when it is so many times what it was and so many ms more, and pages at twice as much again: of
+an idle machine and a busy one, 3 and 9 ms say nothing about a gateway."""
 FAILING = 0.01
 """Without a bound, errors warn when their share is so much higher, and page at ten times as much."""
 THIN, Z = 0.5, 4.0
@@ -31,8 +32,9 @@ THIN, Z = 0.5, 4.0
 BEYOND = 1.25
 """Swollen is more than so many times the largest excess of the weeks before: busy weeks are skewed."""
 FEWEST = 200
-GROWN, LOOKS = 1.5, 8
-"""Memory warns at so many times its median over past looks, of which there must be so many, at a robust z of 4."""
+GROWN, GROWN_BY, LOOKS = 1.5, 200e6, 8
+"""Memory warns at so many times its median over past looks and so many bytes more, of which there must be so many, at a
+robust z of 4. The first label of an old answer loads what reads tables (125 MB), which is no leak."""
 
 
 def look(
@@ -95,7 +97,7 @@ def grown(store: Store, name: str, seen: Seen, memory: Sequence[int], before: da
         return seen
     usual = float(np.median(past))
     spread = 1.4826 * float(np.median(np.abs(np.array(past) - usual)))
-    if most < GROWN * usual or most - usual < Z * spread:
+    if most < GROWN * usual or most - usual < max(Z * spread, GROWN_BY):
         return seen
     says = f"a gateway process holds {most / 1e6:.0f} MB, {usual / 1e6:.0f} MB were usual"
     if seen.level in ("warn", "page"):
@@ -129,7 +131,8 @@ def _latency(monitor: Monitor, slow: float | None, usual: float | None, timed: i
         return level, f"{says}, {allowed:g} ms is allowed"
     if usual is None or timed < FEWEST:
         return "ok", says
-    level = "page" if slow >= 2 * SLOWER * usual else "warn" if slow >= SLOWER * usual else "ok"
+    least, much = max(SLOWER * usual, usual + SLOWER_BY), max(2 * SLOWER * usual, usual + 2 * SLOWER_BY)
+    level = "page" if slow >= much else "warn" if slow >= least else "ok"
     return level, f"{says}, it was {usual:.3g} ms"
 
 
