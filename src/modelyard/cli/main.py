@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 import click
@@ -33,7 +33,8 @@ def main(arguments: list[str] | None = None) -> None:
     except (click.exceptions.Abort, KeyboardInterrupt):
         said.progress.close()
         click.echo("interrupted: nothing half-done is visible, a second run goes on", err=True)
-        sys.exit(INTERRUPTED)
+        # The interpreter would wait for threads of libraries, which may be far from an end.
+        os._exit(INTERRUPTED)
     except click.ClickException as error:
         if "--json" in (sys.argv[1:] if arguments is None else arguments):
             fail(InputError(error.format_message(), hint="See `yard --help`."), as_json=True)
@@ -71,12 +72,16 @@ def main(arguments: list[str] | None = None) -> None:
 @contextmanager
 def _ctrl_c() -> Iterator[None]:
     """After Ctrl-C, whatever error ends the block is a KeyboardInterrupt: a library that it fell into may raise one of its
-    own instead (DuckDB does: RuntimeError, "Query interrupted")."""
+    own instead (DuckDB does: RuntimeError, "Query interrupted"). A second one ends the process at once: a library may take
+    long to let go of what it does."""
     came = False
 
     def heard(number: int, frame: FrameType | None) -> None:
         nonlocal came
         came = True
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        with suppress(OSError):
+            os.write(2, b"\ninterrupting: once more ends at once\n")
         raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGINT, heard)
