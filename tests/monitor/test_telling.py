@@ -166,6 +166,13 @@ def test_the_worst_leads_and_of_equals_what_lies_upstream():
     assert parts(Seen("drift", "page", ""), Seen("units", "page", "")) == [("units", ["drift"])]
 
 
+def test_what_callers_send_otherwise_comes_from_no_table_that_is_late():
+    broken = Seen("schema", "page", "", {"refused": 60})
+    stale, thin, drift = Seen("stale", "page", ""), Seen("volume", "warn", ""), Seen("drift", "warn", "")
+    assert sorted(parts(stale, broken, thin, drift)) == [("schema", ["volume"]), ("stale", ["drift"])]
+    assert parts(stale, Seen("schema", "page", "")) == [("stale", ["schema"])], "but a column that a table lost does"
+
+
 def test_a_world_that_changed_behind_the_inputs_is_a_cause_of_its_own():
     seen = [Seen("drift", "warn", ""), Seen("concept", "page", ""), Seen("quality", "page", "")]
     assert parts(*seen) == [("concept", ["quality"]), ("drift", [])]

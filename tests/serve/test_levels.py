@@ -115,3 +115,27 @@ def test_without_a_promise_nothing_is_counted_and_nobody_looks(yard):
 def test_promises_that_cannot_be_kept_or_say_nothing_are_refused(wrong):
     with pytest.raises(ValidationError):
         Slo.model_validate(wrong)
+
+
+def test_requests_that_fit_no_model_are_counted_by_what_was_wrong_and_told(yard):
+    """A client that changed a type is refused, and its rows never reach the log: of that alone it looks like less traffic."""
+    yard.deploy()
+    client = yard.client()
+    for _ in range(40):
+        assert client.post({"rows": [{"temp": "warm", "stops": 1}]}).status_code == 422
+    client.post({"rows": [{"temp": 1.0, "stops": 1, "a secret of the sender": 1}]})
+    client.post({"rows": [{"temp": 1.0, "stops": 1}]})
+    yard.clock.set(yard.clock.now() + timedelta(minutes=1))
+    client.app.levels.write()
+    now = yard.clock.now()
+    (counted,) = minutes.refused(yard.store, "late-api", now - HOUR, now)
+    assert (counted.refused, counted.wrong) == (41, {"temp wrong_type": 40, "unknown_feature": 1})
+    assert counted.n == 0, "no service level is declared"
+    assert list(minutes.refused(yard.store, "other", now - HOUR, now)) == []
+    health = Spec.model_validate(SPEC.model_dump(by_alias=True) | {"monitors": {"health": {"deployment": "late-api"}}})
+    seen = {each.kind: each for each in monitor.observe(yard.store, health, "health", now=now, actor="test")}
+    assert seen["schema"].level == "page"
+    assert "temp wrong type (40)" in seen["schema"].says and "requests were refused" in seen["schema"].says
+    triggers.notice(yard.store, health, now=now, actor="test")
+    (alert,) = yard.store.read(Alert)
+    assert alert.kind == "schema" and "What helps: ask the callers" in alert.says

@@ -19,15 +19,17 @@ from modelyard.spec.types import Spec
 from modelyard.stats import severity
 
 CAUSES: tuple[tuple[str, ...], ...] = (
-    ("stale", "volume", "schema", "units", "missing", "duplicates", "drift", "joint", "estimate"),
+    ("stale", "schema", "volume", "units", "missing", "duplicates", "drift", "joint", "estimate"),
     ("concept", "calibration", "slices", "quality", "decay"),
     ("kpis",),
     ("software",),
     ("cost",),
 )
 """Kinds that share a cause, causes before effects. What lies upstream: a table that is late makes values missing, which
-moves predictions. What labels say: by construction no change of the inputs explains concept drift. Business figures stand
+moves predictions; requests that fit no model any more make traffic thin. What labels say: by construction no change of the inputs explains concept drift. Business figures stand
 alone: much else moves them, and others are told of them."""
+REFUSED, CALLERS = "refused", ("schema", "volume")
+"""The detail of a schema that callers broke, and what shows it."""
 FOLLOWS = ("calibration", "slices", "quality", "decay")
 """What labels say is a part of a change upstream, unless the world behind the inputs is known to have changed."""
 SURE = ("schema", "stale", "concept", "decay")
@@ -85,7 +87,7 @@ def group(seen: Sequence[Seen]) -> list[Seen]:
     """
     alarming = {each.kind: each for each in seen if severity(each.level) >= 2}
     part_of: dict[str, str] = {}
-    for kinds in _causes(set(alarming)):
+    for kinds in _causes(alarming):
         mine = [alarming[kind] for kind in kinds if kind in alarming]
         if len(mine) > 1:
             first = min(mine, key=lambda each: (-severity(each.level), kinds.index(each.kind)))
@@ -138,9 +140,13 @@ def _remaining(seen: Seen, earlier: Mapping[str, Sequence[Earlier]]) -> Seen:
     return seen
 
 
-def _causes(alarming: set[str]) -> list[tuple[str, ...]]:
+def _causes(alarming: Mapping[str, Seen]) -> list[tuple[str, ...]]:
     upstream, labels, *others = CAUSES
-    if "concept" in alarming or not alarming & set(upstream):
+    if "schema" in alarming and REFUSED in alarming["schema"].detail:
+        # What callers send otherwise than before comes from no table that is late.
+        upstream = tuple(kind for kind in upstream if kind not in CALLERS)
+        others = [CALLERS, *others]
+    if "concept" in alarming or not set(alarming) & set(upstream):
         return [upstream, labels, *others]
     return [(*upstream, *FOLLOWS), *others]
 

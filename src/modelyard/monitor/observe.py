@@ -18,6 +18,7 @@ from modelyard.monitor import (
     message,
     quality,
     reference,
+    refused,
     served,
     software,
     sources,
@@ -69,6 +70,8 @@ def observe(
     judged = quality.look(store, spec, monitor, release, now)
     hours = served.window(store, monitor.deployment, now - monitor.window - timedelta(weeks=software.PAST), now)
     found = inputs.look(store, name, monitor, release, now, hours)
+    if not simulated:
+        found = refused.beside(store, monitor, now, hours, found)
     drift = next((each for each in found if each.kind == "drift"), None)
     seen = [
         *found,

@@ -44,7 +44,7 @@ from modelyard.serve.http import (
 from modelyard.serve.levels import Levels, answered_badly
 from modelyard.serve.metrics import Labels, Metrics
 from modelyard.serve.protocols import routes
-from modelyard.serve.refusal import Fault, Refusal, of_faults
+from modelyard.serve.refusal import UNFIT, Fault, Refusal, of_faults
 from modelyard.serve.reports import Report, resident
 from modelyard.serve.shadows import Shadows
 from modelyard.serve.tracing import STATUS, tracing
@@ -181,6 +181,7 @@ class Server:
         except YardError as error:
             status = error.status
             self.metrics.count("modelyard_refusals_total", deployment=known, code=error.code)
+            self._refused(known, operation, error)
             raise
         finally:
             took = self.gateway.clock.monotonic() - began
@@ -197,6 +198,12 @@ class Server:
         if deployed is not None and (status < 400 or answered_badly(status)):
             failed = status >= 400
             self.levels.count(deployed.board, () if failed else (took,), failed=failed)
+
+    def _refused(self, name: str, operation: str, error: YardError) -> None:
+        """Count a question for predictions that does not fit what the deployment's models take."""
+        deployed = self.gateway.deployed(name) if operation == "predict" else None
+        if deployed is not None and isinstance(error, Refusal) and error.status == UNFIT:
+            self.levels.refuse(deployed.board, error.faults or [Fault("", error.code)])
 
     async def predict(self, request: Request, chosen: str | None, codec: Codec, name: str, body: bytes) -> Response:
         """Answer rows in the language of `codec`."""

@@ -1,4 +1,4 @@
-"""Requests counted for the declared service levels: minute by minute into a file of this process, and for Prometheus."""
+"""Requests counted, for the declared service levels and those that were wrong: minute by minute into a file of this process, and for Prometheus."""
 
 from __future__ import annotations
 
@@ -6,15 +6,18 @@ import logging
 import os
 import secrets
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from modelyard.records import Observation
 from modelyard.serve.board import Board
 from modelyard.serve.metrics import Labels, Metrics
+from modelyard.serve.refusal import Fault
 from modelyard.spec.levels import watcher
 from modelyard.store import Store, minutes
 from modelyard.store.minutes import Minute
 
+MOST = 50
+"""So many different faults are counted apart in a minute."""
 _log = logging.getLogger(__name__)
 
 
@@ -41,11 +44,8 @@ class Levels:
         slow = {
             each.name: sum(took > each.seconds for took in durations) for each in objectives if each.seconds is not None
         }
-        minute = int(self._store.clock.now().timestamp()) // 60
         with self._lock:
-            mine = self._open.get((board.name, minute))
-            if mine is None:
-                mine = self._open[board.name, minute] = Minute(board.name, minute, slow=dict.fromkeys(slow, 0))
+            mine = self._minute(board.name)
             mine.n += len(durations) + failed
             mine.failed += failed
             for name, number in slow.items():
@@ -57,6 +57,22 @@ class Levels:
             told = {"deployment": board.name, "objective": each.name}
             self._metrics.count("modelyard_slo_requests_total", counted, **told)
             self._metrics.count("modelyard_slo_bad_total", bad, **told)
+
+    def refuse(self, board: Board, faults: Iterable[Fault]) -> None:
+        """A request that was wrong: what of it did not fit the inputs is counted, each fault once."""
+        columns = board.names
+        wrong = {_wrong(each, columns) for each in faults}
+        with self._lock:
+            mine = self._minute(board.name)
+            mine.refused += 1
+            for each in wrong:
+                if each in mine.wrong or len(mine.wrong) < MOST:
+                    mine.wrong[each] = mine.wrong.get(each, 0) + 1
+
+    def _minute(self, deployment: str) -> Minute:
+        """The counts of a deployment's present minute; the lock is held."""
+        minute = int(self._store.clock.now().timestamp()) // 60
+        return self._open.setdefault((deployment, minute), Minute(deployment, minute, slow={}, wrong={}))
 
     def write(self, *, every: bool = False) -> None:
         """Write down the minutes that are over (`every`: all); what cannot be written now is kept for later."""
@@ -91,6 +107,12 @@ class Levels:
                 if each.get("left") is not None
             }
         return self._left
+
+
+def _wrong(fault: Fault, columns: Collection[str]) -> str:
+    """What was wrong, without any value or name that a sender made up: the code, and the column where it is one of ours."""
+    named = next((part for part in reversed(fault.pointer.split("/")) if part in columns), "")
+    return f"{named} {fault.code}" if named else fault.code
 
 
 def answered_badly(status: int) -> bool:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from modelyard.errors import YardError
 
 MOST_FAULTS = 100
+UNFIT = 422
+"""The status of a request that was read, and does not fit the inputs."""
 TITLES = {
     400: "The request cannot be read",
     404: "Not found",
