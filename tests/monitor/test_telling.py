@@ -11,6 +11,7 @@ import pytest
 from modelyard import monitor
 from modelyard.monitor import cost, inputs, joint, quality, sources
 from modelyard.monitor.decay import apart, judge
+from modelyard.monitor.describe import Told
 from modelyard.monitor.grouping import Earlier, group, led, persistent, remaining, shared, waits
 from modelyard.monitor.sample import Sample, thinned
 from modelyard.monitor.seen import Seen, unknown
@@ -164,6 +165,19 @@ def test_whatever_alarms_has_a_course_over_time(world, declared):
 def test_the_worst_leads_and_of_equals_what_lies_upstream():
     assert parts(Seen("missing", "warn", ""), Seen("drift", "page", "")) == [("drift", ["missing"])]
     assert parts(Seen("drift", "page", ""), Seen("units", "page", "")) == [("units", ["drift"])]
+
+
+@pytest.mark.parametrize(
+    ("began", "width", "says"),
+    [
+        (START, DAY, "since 2024-03-01, sudden"),
+        (START + DAY * 0.6, DAY, "since 2024-03-02, sudden"),
+        (START + DAY * 0.6, DAY / 24, "since 2024-03-01 14:24, sudden"),
+    ],
+)
+def test_it_began_on_the_day_that_holds_most_of_the_stretch(began, width, says):
+    """A look at 14:24 counts days from there to there; one at a window of an hour knows the hour."""
+    assert says in Told("adr", None, None, began, "sudden", width=width).says
 
 
 def test_what_callers_send_otherwise_comes_from_no_table_that_is_late():

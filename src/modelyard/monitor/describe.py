@@ -7,7 +7,7 @@ Looked at only when an alarm rises, so that a quiet day costs nothing.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -38,11 +38,12 @@ HALFWAY, CALM = 0.5, 0.25
 """A change was there on a day that had half of its present size, and was over on one that had a quarter."""
 ROWS = 20_000
 FEWEST = 50
+DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
 class Told:
-    """What is known of one changed column."""
+    """What is known of one changed column; that it `began` is known to a stretch of so much time (`width`)."""
 
     column: str
     source: str | None
@@ -51,13 +52,16 @@ class Told:
     kind: str = ""
     like: datetime | None = None
     slice: tuple[str, str, float] | None = None
+    width: timedelta = DAY
 
     @property
     def says(self) -> str:
         """A sentence; empty when nothing is known."""
         parts = []
         if self.began is not None:
-            parts.append(f"since {self.began:%Y-%m-%d}, {self.kind}")
+            # A look in the afternoon counts days from afternoon to afternoon: most of such a day lies in the next one.
+            day = f"{self.began + self.width / 2:%Y-%m-%d}"
+            parts.append(f"since {day if self.width >= DAY else f'{self.began:%Y-%m-%d %H:%M}'}, {self.kind}")
         if self.like is not None:
             parts.append(f"as it was in the window to {self.like:%Y-%m-%d} before")
         if self.slice is not None:
@@ -134,7 +138,7 @@ def upstream(store: Store, release: Release, column: str) -> str | None:
 
 def _days(store: Store, monitor: Monitor, release: Release, now: datetime) -> Iterator[tuple[datetime, Profile]]:
     """Profiles of whole days before now, oldest first."""
-    width = min(timedelta(days=1), monitor.window)
+    width = min(DAY, monitor.window)
     count = int(BACK * monitor.window / width)
     for place in range(count, 0, -1):
         start = now - width * place
@@ -171,7 +175,8 @@ def _dated(
     kind = "" if change is None else change.kind
     since = [day.columns[told.column].tally for start, day in days if start >= began and told.column in day.columns]
     like = _like(store, monitor, release, told.column, column, merge(since) if since else window, began, now)
-    return Told(told.column, told.source, told.importance, began, "recurring" if like else kind or "sudden", like)
+    how = "recurring" if like else kind or "sudden"
+    return replace(told, began=began, kind=how, like=like, width=min(DAY, monitor.window))
 
 
 def _episode(scores: np.ndarray, usual: float) -> int:
@@ -306,7 +311,7 @@ def _placed(
             sure = 3 * values.std() * np.sqrt(1 / (mine & after).sum() + 1 / (mine & ~after).sum())
             if rise > 1.5 * whole and rise - whole > sure and (best is None or rise > best[2]):
                 best = name, label, float(rise)
-    return Told(told.column, told.source, told.importance, told.began, told.kind, told.like, best)
+    return replace(told, slice=best)
 
 
 def _values(array: pa.Array, after: np.ndarray) -> np.ndarray:
