@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -137,6 +138,23 @@ def test_what_is_more_than_its_cause_had_or_in_other_columns_is_told():
     assert of(drift("warn", "a"), {**before, "units": []}) is None, "a window without it has passed"
     calm = [*before["drift"], Earlier("ok", None, frozenset())]
     assert of(drift("warn", "a"), {**before, "drift": calm}) is None, "it was over, and came again"
+
+
+def test_no_line_leads_across_days_of_which_nothing_is_known():
+    def page(days):
+        points = [[str(START + DAY * day), str(START + DAY * day), 400_000.0 + day] for day in days]
+        series = [{"kind": "volume", "name": "rows", "points": points}]
+        shown = {"monitor": "m", "levels": {}, "alarms": [], "pictures": [], "series": series, "observations": []}
+        return render({"monitors": [shown]}, title="shop")
+
+    def lines(days):
+        return len(re.findall(r"M[0-9.]+[ ,]", "".join(re.findall(r'<path[^>]* d="([^"]*)"', page(days)))))
+
+    assert (lines(range(10)), lines([0, 1, 2, 3, 12, 13, 14])) == (1, 2)
+    left = {
+        int(float(x)) for x in re.findall(r'class="grid" x1="([0-9.]+)" x2="[0-9.]+" y1="[0-9.]+" y2', page(range(10)))
+    }
+    assert min(left) >= 14 + 7 * len("400,000"), "large figures are not cut off"
 
 
 def test_whatever_alarms_has_a_course_over_time(world, declared):

@@ -138,7 +138,7 @@ def _frame(
     return Frame(
         width,
         bottom + 30 + len(lanes) * row,
-        50,
+        max(50, 14 + 7 * max(map(len, _labels(levels)))),
         right,
         top,
         bottom,
@@ -151,15 +151,24 @@ def _frame(
 
 def _grid(frame: Frame, levels: list[float]) -> Iterator[str]:
     right = frame.width - frame.right
-    digits = max((len(f"{level:.6f}".rstrip("0").split(".")[1]) for level in levels), default=0)
-    for level in levels:
+    for level, label in zip(levels, _labels(levels), strict=True):
         y = frame.y(level)
         yield f'<line class="grid" x1="{frame.left}" x2="{right}" y1="{y}" y2="{y}"/>'
-        yield f'<text class="tick" x="{frame.left - 8}" y="{y + 4}" text-anchor="end">{level:,.{digits}f}</text>'
+        yield f'<text class="tick" x="{frame.left - 8}" y="{y + 4}" text-anchor="end">{label}</text>'
     for time, text in dates(frame.start, frame.end, 12 if frame.width > 500 else 5):
         x = frame.x(time)
         yield f'<line class="grid" x1="{x}" x2="{x}" y1="{frame.bottom}" y2="{frame.bottom + 5}"/>'
         yield f'<text class="tick" x="{x + 3}" y="{frame.bottom + 17}">{text}</text>'
+
+
+def _labels(levels: Sequence[float]) -> list[str]:
+    """What stands beside the levels of an axis, all with as many digits.
+
+    >>> _labels([0.0, 2.5, 5.0]), _labels([0.0, 200000.0])
+    (['0.0', '2.5', '5.0'], ['0', '200,000'])
+    """
+    digits = max((len(f"{level:.6f}".rstrip("0").split(".")[1]) for level in levels), default=0)
+    return [f"{level:,.{digits}f}" for level in levels]
 
 
 def _crossing(frame: Frame, marks: Sequence[Mark]) -> Iterator[str]:

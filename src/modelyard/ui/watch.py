@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
@@ -95,6 +96,17 @@ def _charts(series: list[Json], kinds: set[str]) -> list[Markup]:
     return drawn
 
 
-def _points(points: list[list[Any]]) -> tuple[tuple[datetime, datetime, float, str], ...]:
+GAP = 2.5
+"""Where so many usual distances lie between two looks, nothing was known: no line leads across."""
+
+
+def _points(points: list[list[Any]]) -> tuple[tuple[datetime, datetime, float | None, str], ...]:
     ends = [(datetime.fromisoformat(end), value) for _, end, value in points]
-    return tuple((end, end, value, f"{end:%Y-%m-%d %H:%M}: {value:.4g}") for end, value in ends)
+    apart = [later - earlier for (earlier, _), (later, _) in pairwise(ends)]
+    usual = sorted(apart)[len(apart) // 2] if apart else timedelta(0)
+    drawn: list[tuple[datetime, datetime, float | None, str]] = []
+    for place, (end, value) in enumerate(ends):
+        if place and apart[place - 1] > GAP * usual:
+            drawn.append((end, end, None, ""))
+        drawn.append((end, end, value, f"{end:%Y-%m-%d %H:%M}: {value:.4g}"))
+    return tuple(drawn)
