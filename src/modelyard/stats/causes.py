@@ -17,7 +17,7 @@ from modelyard.stats.tally import Tally
 
 SAME = 0.02
 """What is left beside a cause agrees with the reference when its PSI is less: no more than information."""
-HEAP, ALL = 0.05, 0.95
+HEAP, ALL, NONE = 0.05, 0.95, 0.05
 SPREAD = 12
 """Of fewer values (told by hash buckets) one that grows is a shift like others."""
 COARSER, ROUNDED = 1.5, 0.5
@@ -101,7 +101,13 @@ def _of_category(layout: CategoryLayout, reference: Tally, window: Tally, kinds:
     if "distribution" in kinds and (pairs := recoded.swapped(layout, reference, window)):
         told = ", ".join(f"'{shown(known)}' → '{shown(now)}'" for known, now in pairs)
         return Cause("recode", f"its values seem to have changed places: {told}", ("distribution",), "warn")
+    if "distribution" in kinds and (only := recoded.all_one(layout, reference, window)):
+        return Cause("stuck", f"every value is '{shown(only)}' now", ("distribution",))
+    if "unseen" in kinds and (pairs := recoded.renamed(layout, reference, window)):
+        told = ", ".join(f"'{shown(known)}' → '{shown(now)}'" for known, now in pairs)
+        return Cause("recode", f"its values seem renamed: {told}", ("unseen", "distribution"), "warn")
     before, after = reference.cells[:-TAIL], window.cells[:-TAIL]
-    if "unseen" in kinds and after.sum() > window.count / 2 and psi(before, after) < SAME:
+    few = after.sum() < NONE * window.count
+    if "unseen" in kinds and (few or (after.sum() > window.count / 2 and psi(before, after) < SAME)):
         return Cause("unseen", "", ("distribution",))
     return None

@@ -92,7 +92,7 @@ def _repeated(reference: Profile, current: Profile, limits: Limits) -> list[Find
     n, m = int(reference.sample.counts.sum()), int(current.sample.counts.sum())
     p_value = proportions((before * n, n), (after * m, m))
     growth, limit = max(after - before, 0.0), max(usual.limit("repeated", limits.alpha) - before, 0.0)
-    return [Finding("duplicates", "repeated", growth, p_value, _share_level(growth, limit), before, after, limit)]
+    return [Finding("duplicates", "repeated", growth, p_value, share_level(growth, limit), before, after, limit)]
 
 
 def _whole(reference: Profile, current: Profile) -> bool:
@@ -126,7 +126,7 @@ def _missing(reference: Tally, window: Tally, usual: Natural, limits: Limits) ->
         "missing",
         abs(after - before),
         p_value,
-        _share_level(abs(after - before), limit),
+        share_level(abs(after - before), limit),
         before,
         after,
         limit,
@@ -226,7 +226,7 @@ def _heap(reference: Tally, window: Tally, usual: Natural, limits: Limits) -> Fi
     )
     p_value = min(1.0, BUCKETS * proportions(*events))
     limit = usual.limit("heap", limits.alpha)
-    return Finding("stuck", "heap", growth, p_value, _share_level(growth, limit), 0.0, growth, limit)
+    return Finding("stuck", "heap", growth, p_value, share_level(growth, limit), 0.0, growth, limit)
 
 
 def _integers(reference: Tally, window: Tally, usual: Natural, limits: Limits) -> Finding:
@@ -241,7 +241,7 @@ def _infinite(reference: Tally, window: Tally) -> Finding:
     before, after = share(reference.infinite, reference.rows), share(window.infinite, window.rows)
     p_value = proportions((reference.infinite, reference.rows), (window.infinite, window.rows))
     return Finding(
-        "infinite", "infinite", abs(after - before), p_value, _share_level(abs(after - before), 0), before, after
+        "infinite", "infinite", abs(after - before), p_value, share_level(abs(after - before), 0), before, after
     )
 
 
@@ -252,10 +252,10 @@ def _excess(
     rows that have a value, for what few rows have can matter for few rows only."""
     limit = usual.limit(name, limits.alpha)
     growth = max(found - expected, 0.0)
-    return Finding(kind, name, growth, p_value, _share_level(growth * present, limit * present), expected, found, limit)
+    return Finding(kind, name, growth, p_value, share_level(growth * present, limit * present), expected, found, limit)
 
 
-def _share_level(effect: float, usual: float) -> Level:
+def share_level(effect: float, usual: float) -> Level:
     """2 points warn and 10 page; beyond natural variation, and a page far beyond it."""
     if effect >= _paging(SHARE_WARN, SHARE_PAGE, usual):
         return "page"

@@ -13,6 +13,7 @@ CURES = {
     "unseen": "If the new values are real, retrain on rows that have them; else map them.",
     "range": "Look whether these values are real, or stand for a missing one.",
     "stuck": "Look at what writes that value: a default, a fallback, a sensor that stands still.",
+    "cut": "Look for a limit or a filter upstream.",
     "precision": "Look for what rounds it, or no longer does.",
     "distribution": "If the world changed, retrain on new rows; if the source did, mend it.",
     "rows": "Look whether the load or the export ran to its end.",

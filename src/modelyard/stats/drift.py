@@ -8,11 +8,12 @@ the reference has seen.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from modelyard.stats import causes
+from modelyard.stats.causes import Cause
 from modelyard.stats.checks import Finding, Limits, column_findings, row_findings
 from modelyard.stats.profile import Column, Profile
 from modelyard.stats.says import rows_told, sentence, summary
@@ -34,7 +35,7 @@ class ColumnResult:
 
     `psi` is the debiased effect size on the distribution, `p_value` the smallest of the column's tests (before
     correction); `kinds` the kinds of trouble at `verdict`'s level or lower: distribution, missing, range, unseen,
-    stuck, precision, unit, case, recode, schema, infinite, duplicates, replay, joint. `before` and `after` are small JSON objects (median,
+    stuck, precision, cut, unit, case, recode, schema, infinite, duplicates, replay, rows, joint. `before` and `after` are small JSON objects (median,
     missing, top values).
     """
 
@@ -74,11 +75,13 @@ def compare(
     alpha: float = 1e-3,
     min_rows: int = FEWEST_ROWS,
     span: float | None = None,
+    told: Mapping[str, Cause] | None = None,
 ) -> list[ColumnResult]:
     """One result per column of the reference, and of the current window, worst first; "(rows)" judges repeated rows.
 
     `warn`, `page`: debiased PSI; `alpha`: how rarely one column of an unchanged world may leave its natural variation
-    in one window; `min_rows` on either side, else insufficient_data; `span`: seconds that the window covers.
+    in one window; `min_rows` on either side, else insufficient_data; `span`: seconds that the window covers; `told`: causes
+    that are known from elsewhere, by column.
     `current` must have been laid out by `reference`.
     """
     limits = Limits(warn, page, alpha, span)
@@ -98,6 +101,7 @@ def compare(
             column,
             current.columns.get(name),
             kept[name],
+            (told or {}).get(name),
             few=few,
             rows=(reference.rows, current.rows),
             floor=min_rows,
@@ -131,6 +135,7 @@ def _result(
     reference: Column,
     current: Column | None,
     findings: list[Finding],
+    told: Cause | None,
     *,
     few: bool,
     rows: tuple[int, int],
@@ -144,13 +149,13 @@ def _result(
     after = summary(reference.layout, current.tally)
     # Another type is told first: what else is new comes of it.
     alarms = [finding for finding in findings if finding.level != "ok"]
-    alarms.sort(key=lambda found: (found.kind != "schema", -severity(found.level), -found.effect * (":" in found.name)))
+    alarms.sort(key=_order)
     level = max((finding.level for finding in alarms), key=severity, default="ok")
     kinds = tuple(dict.fromkeys(finding.kind for finding in alarms))
     levels: dict[str, Verdict] = {}
     for finding in alarms:
         levels[finding.kind] = max(levels.get(finding.kind, "ok"), finding.level, key=severity)
-    cause = causes.find(reference.layout, reference.tally, current.tally, kinds)
+    cause = told or causes.find(reference.layout, reference.tally, current.tally, kinds)
     if cause is not None:
         level = max(level, cause.least, key=severity)
         kinds, levels[cause.kind] = tuple(dict.fromkeys((cause.kind, *kinds))), level
@@ -163,6 +168,12 @@ def _result(
         return ColumnResult(name, "insufficient_data", (), psi, p_value, before, after, says, effects)
     says = sentence(name, reference, current.tally, alarms, psi, cause)
     return ColumnResult(name, level, kinds, psi, p_value, before, after, says, effects, levels, usual)
+
+
+def _order(found: Finding) -> tuple[bool, int, bool, float]:
+    """What is told first. Values out of range are told after the move of all of them, of which they come."""
+    measured = ":" in found.name
+    return found.kind != "schema", -severity(found.level), found.kind == "range", -found.effect * measured
 
 
 def _new_column(name: str, kind: str) -> ColumnResult:

@@ -17,16 +17,21 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from modelyard.stats import arrow, hashing, joint
+from modelyard.stats import arrow, checks, hashing, joint, natural, remade
+from modelyard.stats.causes import Cause
 from modelyard.stats.cures import CURES
+from modelyard.stats.distance import heap
 from modelyard.stats.drift import FEWEST_ROWS, HOPELESS, ROWS, ColumnResult, compare, severity
 from modelyard.stats.groups import Groups
 from modelyard.stats.numeric import NumberLayout, ranked
-from modelyard.stats.profile import Profile, count
+from modelyard.stats.profile import Profile, count, windows
 from modelyard.stats.significance import proportions
+from modelyard.stats.tally import Tally
 
 JOINT = "(joint)"
-CHANCE = 0.01
+CHANCE, ALPHA = 0.01, 1e-3
+GAPS = 4
+"""Numbers of rows have at most so many between two, on average: of samples of them too."""
 LESS = {"missing", "schema", "stuck", "precision"}
 """Kinds of trouble by which a column tells fewer rows apart."""
 
@@ -83,12 +88,18 @@ def examine(
     times = _times(known[time], time) if time and time in known.column_names else None
     profile = Profile.of(first, time=times)
     window = Profile.of(second, profile)
+    profile = _numbered(profile, window, first, second)
     span = _span(now, time)
-    results = compare(profile, window, warn=warn, page=page, min_rows=min_rows, span=span)
-    if moved := [found.column for found in results if found.kinds]:
-        profile, window = _ranked(profile, first, moved), _ranked(window, second, moved)
-        results = compare(profile, window, warn=warn, page=page, min_rows=min_rows, span=span)
-    results = _told_apart(results, profile, first) + _not_compared(profile)
+    limits: dict[str, Any] = {"warn": warn, "page": page, "min_rows": min_rows, "span": span}
+    results = compare(profile, window, **limits)
+    causes = {}
+    if min(len(first), len(second)) >= HOPELESS:
+        causes = _causes(profile, window, (first, second), results, _weeks(times, span))
+    moved = [found.column for found in results if found.kinds]
+    if moved or causes:
+        profile, window = _ranked(profile, first, [*moved, *causes]), _ranked(window, second, [*moved, *causes])
+        results = compare(profile, window, told=causes, **limits)
+    results = [*_told_apart(results, profile, first), *_not_compared(profile)]
     results += _hardly_any(profile.rows, window.rows, min_rows)
     rows = _rows(profile, window)
     if key:
@@ -255,6 +266,64 @@ def _with_cure(found: ColumnResult) -> ColumnResult:
     kind = found.kinds[0]
     filled = kind == "missing" and found.after["missing"] < found.before["missing"]
     return replace(found, says=f"{found.says} {CURES['filled' if filled else kind]}")
+
+
+def _numbered(profile: Profile, window: Profile, first: pa.Table, second: pa.Table) -> Profile:
+    """With columns known that only number the rows, on and on: that the numbers are new ones is no news."""
+    found = {
+        name: replace(column, follows="numbering of rows")
+        for name, column in profile.columns.items()
+        if column.kind == "integer" and not column.follows and name in window.columns
+        if (start := _counts_on(column.tally, first[name])) is not None
+        if (later := _counts_on(window.columns[name].tally, second[name])) is not None and later >= start
+    }
+    return replace(profile, columns={**profile.columns, **found})
+
+
+def _counts_on(tally: Tally, column: pa.ChunkedArray) -> float | None:
+    """The first of whole numbers that all differ, with few gaps; None where it is not so."""
+    if tally.count < max(tally.rows, HOPELESS) or tally.low is None or tally.high is None:
+        return None
+    if not tally.rows <= tally.high - tally.low + 1 <= GAPS * tally.rows:
+        return None
+    return tally.low if len(np.unique(arrow.numbers(arrow.plain(column))[0])) == tally.rows else None
+
+
+def _weeks(times: pa.Array | None, span: float | None) -> Groups | None:
+    """The reference's rows by windows as wide as the other table's times, of at least eight; None without times."""
+    seconds = np.zeros(0) if times is None else arrow.numbers(times)[0]
+    known = seconds[np.isfinite(seconds)]
+    if len(known) == 0 or (width := min(span or np.inf, float(np.ptp(known)) / 8)) <= 0:
+        return None
+    return windows(known.max() - np.where(np.isfinite(seconds), seconds, known.min()), width)
+
+
+def _causes(
+    profile: Profile,
+    window: Profile,
+    tables: tuple[pa.Table, pa.Table],
+    results: Sequence[ColumnResult],
+    weeks: Groups | None,
+) -> dict[str, Cause]:
+    """What rows at hand tell: the cause in columns of numbers that moved, and values that are new in those where a hash
+    bucket grew, by more than in the `weeks` of the reference."""
+    both = {
+        name: (column, window.columns[name].tally)
+        for name, column in profile.columns.items()
+        if isinstance(column.layout, NumberLayout) and column.kind != "timestamp" and name in window.columns
+    }
+    moved = {found.column for found in results if {*found.kinds} & {*remade.MOVED}}
+    found = {}
+    for name, (column, tally) in both.items():
+        grown = heap(column.tally, tally)[0] >= checks.SHARE_WARN / 2
+        if column.follows or tally.mismatched or not (grown or name in moved):
+            continue
+        before, after = (arrow.numbers(arrow.plain(table[name]))[0] for table in tables)
+        usual = natural.of_news(before, weeks).limit("news", ALPHA) if weeks is not None else 0.0
+        cause = remade.find(before, after, alarming=name in moved, chance=remade.CHANCE / len(both), usual=usual)
+        if cause is not None:
+            found[name] = cause
+    return found
 
 
 def _ranked(profile: Profile, table: pa.Table, names: Sequence[str]) -> Profile:

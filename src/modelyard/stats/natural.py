@@ -29,6 +29,8 @@ FEWEST = 4
 BEYOND = 1.25
 TURNOVER = 0.02
 FEWEST_ROWS = 50
+NEW = 0.1
+"""A value is new when it was held less than a tenth as often."""
 
 
 @dataclass(frozen=True)
@@ -156,6 +158,22 @@ def of_same(layout: Layout, tallies: Sequence[Tally]) -> Natural:
     whole = merge(windows)
     around = [distances(layout, minus(whole, window), window) for window in windows]
     return Natural({name: found for name in around[-1] if (found := _spreads(name, around))})
+
+
+def of_news(values: npt.NDArray[np.float64], groups: Groups) -> Natural:
+    """By how much, in each window, that value's share lies above its share of all others that grew most of those that the
+    others (nearly) never hold: as "news". Values come in clumps: a group of guests, a week's price."""
+    good = np.isfinite(values)
+    words, codes = np.unique(values[good], return_inverse=True)
+    inside = groups.take(good)
+    whole, news = np.bincount(codes, minlength=len(words)), []
+    for window in range(groups.size):
+        own = np.bincount(codes[inside.only(window)], minlength=len(words))
+        rows, others = own.sum(), max(whole.sum() - own.sum(), 1)
+        if rows >= FEWEST_ROWS:
+            part, rest = own / rows, (whole - own) / others
+            news.append(float(np.max((part - rest) * (rest < NEW * part), initial=0.0)))
+    return of_shares({"news": news})
 
 
 def turns_over(array: pa.Array, groups: Groups) -> bool:

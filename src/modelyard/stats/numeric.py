@@ -118,8 +118,14 @@ def known(layout: NumberLayout) -> tuple[float, float]:
         return 0.0, 0.0
     if layout.kind == "timestamp":
         return layout.edges[0], layout.edges[1]
-    room = margin(layout) * (layout.edges[-1] - layout.edges[0]) / (1 + 2 * margin(layout))
-    return layout.edges[0] + room, layout.edges[-1] - room
+    width = layout.edges[-1] - layout.edges[0]
+    room = margin(layout) * width / (1 + 2 * margin(layout))
+    return _clean(layout.edges[0] + room, width), _clean(layout.edges[-1] - room, width)
+
+
+def _clean(value: float, scale: float) -> float:
+    """Without what is left of differences of numbers so large."""
+    return 0.0 if abs(value) < 1e-12 * scale else value
 
 
 def _with_room(edges: tuple[float, ...]) -> tuple[float, ...]:
@@ -414,7 +420,9 @@ def _far_bins(tally: Tally) -> list[tuple[tuple[float, float], int]]:
 
 def mean(tally: Tally, layout: NumberLayout) -> float | None:
     """The mean of a window's finite values."""
-    return None if tally.count == 0 else layout.center + layout.spread * tally.total / tally.count
+    if tally.count == 0:
+        return None
+    return _clean(layout.center + layout.spread * tally.total / tally.count, layout.spread)
 
 
 def deviation(tally: Tally, layout: NumberLayout) -> float | None:

@@ -173,7 +173,7 @@ class Profile:
         age = float(np.nanmax(seconds)) - np.where(np.isfinite(seconds), seconds, float(np.nanmin(seconds)))
         variations = {
             width: known.beside(
-                natural.of_others(column.layout, column.tally, count(values, column.layout, _windows(age, width)))
+                natural.of_others(column.layout, column.tally, count(values, column.layout, windows(age, width)))
             )
             for width, known in column.natural.items()
         }
@@ -326,7 +326,7 @@ def _divisions(seconds: arrow.Floats, widths: Sequence[timedelta]) -> dict[int, 
     start, end = float(np.nanmin(seconds)), float(np.nanmax(seconds))
     age = end - np.where(np.isfinite(seconds), seconds, start)
     narrowed = {int(min(width.total_seconds(), (end - start) / 8)) for width in widths}
-    return {width: _windows(age, width) for width in sorted(narrowed) if width > 0}
+    return {width: windows(age, width) for width in sorted(narrowed) if width > 0}
 
 
 @dataclass(frozen=True)
@@ -357,7 +357,8 @@ class _Cut:
         return [tally.merge(each) for each in own]
 
 
-def _windows(age: arrow.Floats, width: int) -> Groups:
+def windows(age: arrow.Floats, width: float) -> Groups:
+    """Rows by windows so wide, by how long before the last they are; of more than 53, all before the last 52 are one."""
     place = np.floor(age / width).astype(np.int64)
     size = min(int(place.max()) + 1, WINDOWS)
     return Groups(size, size - 1 - np.minimum(place, size - 1))

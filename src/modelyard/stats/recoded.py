@@ -18,6 +18,8 @@ from modelyard.stats.tally import Counts, Tally
 MOST = 0.8
 """The share of the unseen rows (as far as their values are known) that must be explained."""
 MOVED = 0.02
+GONE = 0.1
+"""A value is gone when it came less than a tenth as often."""
 FITS = 0.02
 CHANCE = 1e-3
 _TOLD = 3
@@ -54,6 +56,42 @@ def swapped(layout: CategoryLayout, reference: Tally, window: Tally) -> list[tup
     if (was == now).any() or not _agree(before, _renamed(after, was, now)):
         return []
     return [(layout.top[a], layout.top[b]) for a, b in zip(was[:_TOLD], now[:_TOLD], strict=True)]
+
+
+def all_one(layout: CategoryLayout, reference: Tally, window: Tally) -> str:
+    """The one known value that all rows of the window have, where the reference had others; empty when it is not so."""
+    there = np.flatnonzero(window.cells)
+    if len(there) != 1 or there[0] >= len(layout.top) or np.count_nonzero(reference.cells) < 2:
+        return ""
+    return layout.top[int(there[0])]
+
+
+def renamed(layout: CategoryLayout, reference: Tally, window: Tally) -> list[tuple[str, str]]:
+    """Which values have new names: (known, now called); empty unless known values are gone, and as many new ones have come
+    with their shares, while all others are as before.
+
+    Pairs are by share: told are those that no other share is near to.
+    """
+    size, fresh = len(layout.top), {word: n for word, n in window.fresh.items() if word not in layout.top}
+    if size == 0 or min(reference.count, window.count) == 0:
+        return []
+    p, q = reference.cells[:size] / reference.count, window.cells[:size] / window.count
+    gone = np.flatnonzero((p >= MOVED) & (q < GONE * p))
+    new = [word for word, n in fresh.items() if n >= MOVED / 2 * window.count]
+    if len(gone) == 0 or len(gone) != len(new):
+        return []
+    before, after = comparable(layout, reference, window)
+    after = after.copy()
+    after[size:] = window.cells[size : len(after)]
+    gone = gone[np.argsort(-p[gone], kind="stable")]
+    new.sort(key=lambda word: -fresh[word])
+    after[gone] += np.array([fresh[word] for word in new], dtype=after.dtype)
+    if not _agree(before, after):
+        return []
+    shares = np.concatenate(([np.inf], p[gone], [0.0]))
+    noise = 3 * np.sqrt(p[gone] * (1 / reference.count + 1 / window.count))
+    clear = np.flatnonzero(np.minimum(-np.diff(shares)[:-1], -np.diff(shares)[1:]) > noise)
+    return [(layout.top[gone[i]], new[i]) for i in clear[:_TOLD].tolist()]
 
 
 def _renamed(cells: Counts, was: Counts, now: Counts) -> Counts:

@@ -45,7 +45,7 @@ def sentence(
     name: str, column: Column, window: Tally, alarms: Sequence[Finding], psi: float | None, cause: Cause | None
 ) -> str:
     """What happened to a column, in the order of the alarms given; a known cause first."""
-    if not alarms:
+    if not alarms and cause is None:
         return f"{name}: follows the {column.follows}." if column.follows else f"{name}: nothing new{_effect(psi)}."
     before, after = summary(column.layout, column.tally), summary(column.layout, window)
     parts = [cause.says + (_medians(before, after) if cause.kind == "unit" else "")] if cause and cause.says else []
@@ -91,7 +91,8 @@ def _part(
             told = f"{finding.after:.1%} lie out of the known range"
             if layout.kind == "timestamp":
                 return f"{told} {_moment(low)} to {_moment(high)}"
-            return f"{told} {_short(low)} to {_short(high)}; now {_short(window.low)} to {_short(window.high)}"
+            ends = f"{_short(low)} to {_short(high)}" if low < high else f"({_short(low)} only)"
+            return f"{told} {ends}; now {_short(window.low)} to {_short(window.high)}"
         case "stuck":
             value = next((f" ({_short(float(pile))})" for pile in window.piles), "")
             return f"one value{value} holds {finding.effect:.1%} more of the rows"
