@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from modelyard.monitor import reference, segments
+from modelyard.monitor import logged, reference, segments
 from modelyard.records import Segment
 from modelyard.stats import Profile
 
@@ -19,14 +21,17 @@ def test_windows_of_whole_days_are_the_same_from_profiles_by_day(world, monkeypa
     release = reference.champion(world.store, "api")
     world.serve(0)
     (segment,) = world.store.read(Segment)
-    rows = segments._rows(world.store, segment)
+    with logged.opened(world.store, segment) as held:
+        rows = held.read(held.names)
     three = pa.concat_tables(
         rows.set_column(
             rows.column_names.index("at"), "at", pc.add(rows["at"], pa.scalar(DAY * day, pa.duration("us")))
         )
         for day in range(3)
     )
-    monkeypatch.setattr(segments, "_rows", lambda store, segment: three)
+    inputs = [name for name in rows.column_names if name.startswith("in.")]
+    longer = SimpleNamespace(names=three.column_names, read=three.select, inputs=lambda: [inputs])
+    monkeypatch.setattr(logged, "opened", lambda store, segment: nullcontext(longer))
     world.clock.set(START + DAY * 3)
 
     def window(grain):

@@ -10,7 +10,7 @@ import pytest
 
 from modelyard import monitor
 from modelyard.errors import InputError, NotFound
-from modelyard.monitor import quality, segments
+from modelyard.monitor import logged, quality
 from modelyard.records import Audit, Observation, Segment
 from modelyard.spec.monitors import Quality
 from modelyard.stats.metrics import Estimate
@@ -141,7 +141,7 @@ def test_profiles_are_built_once_and_a_look_reads_no_rows_of_old(world, declared
     assert monitor.profile_segments(world.store, "api") == 0
     assert all(segment.profile for segment in world.store.read(Segment))
     look(world, declared(quality=None), 9)
-    monkeypatch.setattr(segments, "_rows", None)
+    monkeypatch.setattr(logged, "opened", None)
     assert look(world, declared(quality=None), 10)["drift"].level == "ok"
 
 
@@ -168,7 +168,7 @@ def test_any_stretch_of_time_is_judged_from_profiles_alone(world, declared, monk
     for day in range(20):
         world.serve(day, shift=0.0 if day < 10 else 3.0, labels=False)
     monitor.profile_segments(world.store, "api")
-    monkeypatch.setattr(segments, "_rows", None)
+    monkeypatch.setattr(logged, "opened", None)
     health = spec.monitors["health"]
     early = monitor.between(world.store, "health", health, START, START + DAY * 10)
     late = monitor.between(world.store, "health", health, START + DAY * 10, START + DAY * 20)
@@ -222,4 +222,4 @@ def test_the_rows_of_a_segment_are_found_whatever_signs_a_request_held(world):
     """Delta's log is a line of JSON each, and holds the smallest and largest text of every input."""
     table = world.store.table("predictions/api")
     version = table.append(pa.table({"at": [START], "in.kind": ["a\u2028b"]}))
-    assert segments._added(table.directory, version) == [Path(path) for path in table.files()]
+    assert logged._added(table.directory, version) == [Path(path) for path in table.files()]

@@ -154,3 +154,32 @@ def test_moments_and_quartiles_come_back():
 def test_an_extreme_of_zero_is_kept():
     kept = Profile.from_json(json.loads(json.dumps(Profile.of(pa.table({"x": [0, 1, 0]})).to_json())))
     assert (kept.columns["x"].tally.low, kept.columns["x"].tally.high) == (0, 1)
+
+
+def test_rows_in_order_of_time_are_counted_as_each_hour_alone():
+    """Most pieces of a long table then lie within one hour, and are counted without placing each row."""
+    rng, size = np.random.default_rng(6), 150_000
+    numbers = rng.normal(size=size).round(2)
+    rows = pa.table(
+        {
+            "x": pa.array(np.where(rng.random(size) < 0.2, 0.0, numbers), mask=rng.random(size) < 0.01),
+            "wild": np.where(rng.random(size) < 0.01, rng.choice([np.inf, 1e300, -0.0], size), numbers * 1e3),
+            "c": pa.array(rng.choice(list("abcd"), size)).dictionary_encode(),
+        }
+    )
+    place = np.sort(rng.choice([0, 1, 1, 1, 2], size))
+    reference = Profile.of(rows.slice(0, 9_000))
+    assert reference.columns["x"].layout.heavy == (0.0,)
+    for group, profile in enumerate(Profile.of_groups(rows, Groups(3, place), reference)):
+        mine = rows.filter(pa.array(place == group))
+        few = [Profile.of(mine.slice(first, 1_000), reference) for first in range(0, len(mine), 1_000)]
+        assert counts(profile) == counts(Profile.of(mine, reference)) == counts(Profile.merge(few))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(-(2**40), 2**40) | st.integers(0, 9)))
+def test_rows_are_grouped_by_distinct_values(values):
+    distinct, groups = Groups.by(np.array(values, dtype=np.int64))
+    assert distinct.tolist() == sorted(set(values))
+    assert distinct[groups.each(len(values))].tolist() == values
+    assert groups.sizes(len(values)).tolist() == [values.count(each) for each in distinct.tolist()]

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from modelyard.monitor import reference, season, segments, served
+from modelyard.monitor.logged import PREDICTION
 from modelyard.monitor.seen import Seen, unknown
 from modelyard.monitor.served import Served
 from modelyard.records import Release
@@ -139,7 +140,7 @@ def judge(
 ) -> list[Seen]:
     """One thing seen per kind, from the comparison of all columns. `newest`: the window's last day; `leaning`: how much the
     model leans on each; `more`: of the reference, for the detail of drift."""
-    watched = known if monitor.drift.columns is None else known.only((*monitor.drift.columns, segments.PREDICTION))
+    watched = known if monitor.drift.columns is None else known.only((*monitor.drift.columns, PREDICTION))
     results = compare(
         watched,
         window,
@@ -283,11 +284,11 @@ def _beyond(result: ColumnResult, psi: float, share: float, psis: float, shares:
 
 def _level(kind: str, result: ColumnResult, leaning: Mapping[str, float] | None) -> Verdict:
     """The worst of a column's findings of one kind; a level less for a column that the model does not lean on."""
-    if kind == "units" and result.column == segments.PREDICTION:
+    if kind == "units" and result.column == PREDICTION:
         return "ok"  # what a model answers has no unit that somebody could change
     found: list[Verdict] = [result.levels.get(each, "ok") for each in KINDS[kind]]
     level = max(found, key=severity)
-    idle = leaning and result.column != segments.PREDICTION and leaning.get(result.column, 0.0) < IDLE
+    idle = leaning and result.column != PREDICTION and leaning.get(result.column, 0.0) < IDLE
     return LESS.get(level, level) if idle and kind in ("drift", "missing") else level
 
 

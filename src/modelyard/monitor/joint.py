@@ -20,10 +20,10 @@ import pyarrow.compute as pc
 from scipy import special
 
 from modelyard.monitor import reference, served
+from modelyard.monitor.logged import PREDICTION
 from modelyard.monitor.past import past
 from modelyard.monitor.sample import Sample, read, thinned
 from modelyard.monitor.seen import Seen, unknown
-from modelyard.monitor.segments import PREDICTION
 from modelyard.monitor.served import Served
 from modelyard.records import Observation, Release
 from modelyard.spec.monitors import Monitor

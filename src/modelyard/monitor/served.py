@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from modelyard.monitor.profiled import profiled
+from modelyard.stats import Groups, arrow, vector
 from modelyard.stats.performance import Performance, confidence
 from modelyard.store import Blobs, Store
 
@@ -80,41 +81,42 @@ class Served:
 
 def count(answers: pa.Table, release: str, known: Performance | None) -> Iterator[dict[str, Any]]:
     """The hours of one release's answers in a segment."""
-    at = answers["at"].cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()).to_numpy()
-    failed = pc.not_equal(pc.fill_null(answers["error"], ""), "").to_numpy(zero_copy_only=False).astype(bool)
+    failed = arrow.where(answers["error"], lambda told: pc.not_equal(told, ""))
     fallback = pc.fill_null(answers["fallback"], False).to_numpy(zero_copy_only=False).astype(bool)
-    score = _scores(answers, known)
-    weight = _weights(answers)
-    first, latency = _latencies(answers)
-    hours, place = np.unique(at // HOUR, return_inverse=True)
-    rows, errors, fallbacks = (
-        np.bincount(place[each], minlength=len(hours)) for each in (slice(None), failed, fallback)
-    )
-    timed = _by_cell(place[first], np.searchsorted(LATENCIES, latency[first]))
+    score, first, latency = _scores(answers, known), *_latencies(answers)
+    hours, of = Groups.by(micros(answers["at"]) // HOUR)
+    rows, errors, fallbacks = of.sizes(len(answers)), of.where(failed), of.where(fallback)
+    weights = of.total(_weights(answers)) / rows
+    timed = _by_cell(of.take(first), np.searchsorted(LATENCIES, latency[first]))
     good = np.isfinite(score) & ~fallback if known is not None else np.zeros(len(score), dtype=bool)
-    cells = np.searchsorted(np.array(known.grid), score[good], side="right") if known is not None else place[good]
-    scored = _by_cell(place[good], cells, score[good])
-    for number, hour in enumerate(hours):
-        mine = place == number
+    cells = np.searchsorted(np.array(known.grid if known is not None else ()), score[good], side="right")
+    scored = _by_cell(of.take(good), cells, score[good])
+    for number, hour in enumerate(hours.tolist()):
         _, cell, n, _ = timed[:, timed[0] == number]
         yield Served(
-            datetime.fromtimestamp(int(hour) * 3600, UTC),
+            datetime.fromtimestamp(hour * 3600, UTC),
             release,
             int(rows[number]),
             int(errors[number]),
             int(fallbacks[number]),
             dict(zip(cell.astype(int).tolist(), n.astype(int).tolist(), strict=True)),
             scored[1:, scored[0] == number],
-            float(weight[mine].mean()),
+            float(weights[number]),
         ).to_json()
 
 
-def _by_cell(hour: np.ndarray, cell: np.ndarray, values: np.ndarray | None = None) -> np.ndarray:
+def micros(times: pa.ChunkedArray) -> np.ndarray:
+    """Times as microseconds since 1970."""
+    return times.cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()).to_numpy()
+
+
+def _by_cell(hours: Groups, cell: np.ndarray, values: np.ndarray | None = None) -> np.ndarray:
     """Columns of hour, cell, rows and sum of values, for each pair that there is."""
     wide = int(cell.max(initial=0)) + 1
-    pairs, place = np.unique(hour * wide + cell, return_inverse=True)
-    sums = np.bincount(place, weights=values, minlength=len(pairs))
-    return np.array([pairs // wide, pairs % wide, np.bincount(place, minlength=len(pairs)), sums])
+    place = hours.each(len(cell)) * wide + cell
+    rows = np.bincount(place)
+    pairs = np.flatnonzero(rows)
+    return np.array([pairs // wide, pairs % wide, rows[pairs], np.bincount(place, weights=values)[pairs]])
 
 
 def _weights(answers: pa.Table) -> np.ndarray:
@@ -185,10 +187,9 @@ def scores(hours: list[Served]) -> tuple[np.ndarray, np.ndarray]:
 
 def _scores(answers: pa.Table, known: Performance | None) -> np.ndarray:
     if known is not None and known.task == "multiclass_classification":
-        given = answers["predictions"].to_pylist() if "predictions" in answers.column_names else []
-        if not given:
-            return np.full(answers.num_rows, np.nan)
-        return np.array([confidence(known.task, np.array([each]))[0] if each else np.nan for each in given])
+        given = arrow.plain(answers["predictions"]) if "predictions" in answers.column_names else pa.nulls(len(answers))
+        size = pc.max(pc.list_value_length(given)).as_py() if arrow.is_list(given.type) else None
+        return confidence(known.task, vector.matrix(given, size)[0]) if size else np.full(len(answers), np.nan)
     return pc.fill_null(answers["prediction"], float("nan")).to_numpy()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Literal
 
 import numpy as np
@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 Family = Literal["integer", "number", "boolean", "text", "timestamp", "null", "other"]
 Floats = npt.NDArray[np.float64]
-PIECE = 1 << 14
+PIECE = 1 << 16
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 
 
@@ -142,3 +142,10 @@ def codes(array: pa.Array) -> tuple[npt.NDArray[np.int64], pa.Array]:
     if indices.null_count:
         indices = pc.fill_null(indices, -1)
     return indices.to_numpy(zero_copy_only=False).astype(np.int64), encoded.dictionary
+
+
+def where(column: pa.ChunkedArray | pa.Array, passes: Callable[[pa.Array], pa.Array]) -> npt.NDArray[np.bool_]:
+    """(n,) in which rows there is a text that passes; each distinct text is asked about once."""
+    places, words = codes(column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column)
+    chosen = np.append(np.asarray(pc.fill_null(passes(words), False), dtype=np.bool_), False)
+    return chosen[places] if chosen.any() else np.zeros(len(places), dtype=np.bool_)

@@ -22,7 +22,11 @@ _SECOND = np.uint64(0x94D049BB133111EB)
 
 def mix(values: Hashes) -> Hashes:
     """Scramble 64-bit integers so that every bit of the result depends on every bit given (splitmix64, Steele 2014)."""
-    mixed = values + _GOLDEN
+    return _mixed(values + _GOLDEN)
+
+
+def _mixed(mixed: Hashes) -> Hashes:
+    """The same of integers that the golden ratio was added to, in their place."""
     moved = np.empty_like(mixed)
     for shift, factor in ((_30, _FIRST), (_27, _SECOND)):
         mixed ^= np.right_shift(mixed, shift, out=moved)
@@ -37,7 +41,9 @@ def numbers(values: npt.NDArray[np.float64]) -> Hashes:
     missing = np.isnan(plain)
     if missing.any():
         plain[missing] = np.nan
-    return mix(plain.view(np.uint64))
+    bits = plain.view(np.uint64)
+    bits += _GOLDEN
+    return _mixed(bits)
 
 
 def texts(values: pa.Array) -> Hashes:
@@ -74,8 +80,9 @@ class Fold:
         self._total = np.zeros(rows, dtype=np.uint64)
 
     def add(self, name: str, start: int, hashes: Hashes) -> None:
-        """Take in one column's hashes from row `start` on."""
-        self._total[start : start + len(hashes)] += hashes * _factor(name)
+        """Take in one column's hashes from row `start` on, which are lost by that."""
+        hashes *= _factor(name)
+        self._total[start : start + len(hashes)] += hashes
 
     def done(self) -> Hashes:
         """The rows' hashes."""

@@ -33,6 +33,7 @@ NARROWEST = 0.1
 RANKS = np.linspace(0.0, 1.0, 201)
 _GROWTH = np.log(1.1)
 FAR = 1e100
+FEW = 1024
 LONGEST = 80
 ROOM = 0.1
 YEAR = 366 * 86400.0
@@ -191,6 +192,7 @@ class Counter:
         self._layout = layout
         self._size = size
         self._edges = np.array(layout.edges)
+        self._around = [sum(v >= edge for edge in layout.edges[:-1]) + (v > layout.edges[-1]) for v in layout.heavy]
         self._hashed = layout.kind != "timestamp"
         self._rows, self._nulls, self._unread, self._infinite, self._integers = np.zeros((5, size), dtype=np.int64)
         self._cells = np.zeros((size, layout.size), dtype=np.int64)
@@ -205,22 +207,21 @@ class Counter:
         """Take in (n,) values, missing as NaN, `unread` where there is one that is no number; returns their hashes."""
         hashes = hashing.numbers(values)
         self._rows += groups.sizes(len(values))
-        with np.errstate(invalid="ignore", over="ignore"):
-            whole = bool(np.isfinite(values.sum()))
-        if whole:
-            kept, places, inside = values, hashes, groups
-        else:
+        kept, places, inside = values, hashes, groups
+        ends = groups.extremes(values)
+        if not np.isfinite([ends[0].min(), ends[1].max()]).all():
             missing, infinite = np.isnan(values), np.isinf(values)
             good = ~(missing | infinite)
             self._nulls += groups.where(missing)
             self._infinite += groups.where(infinite)
             kept, places, inside = values[good], hashes[good], groups.take(good)
+            ends = inside.extremes(kept)
         if unread is not None:
             bad = groups.where(unread)
             self._unread += bad
             self._nulls -= bad
         if len(kept):
-            self._count(kept, places, inside)
+            self._count(kept, places, inside, *ends)
         return hashes
 
     def told(self, texts: pa.Array | None, groups: Groups, unread: npt.NDArray[np.bool_]) -> None:
@@ -233,13 +234,15 @@ class Counter:
             for place in [each for each in np.argsort(-counts, kind="stable")[:HINTS].tolist() if counts[each]]:
                 self._words[g][words[place].as_py()[:LONGEST]] += int(counts[place])
 
-    def _count(self, values: arrow.Floats, hashes: hashing.Hashes, groups: Groups) -> None:
-        cells = self._place(values)
-        counts = groups.count(cells, self._layout.size)
-        self._cells += counts
+    def _count(
+        self, values: arrow.Floats, hashes: hashing.Hashes, groups: Groups, lows: arrow.Floats, highs: arrow.Floats
+    ) -> None:
+        if groups.of is None:
+            self._cells[groups.one] += self._held(values)
+        else:
+            self._cells += groups.count(self._place(values), self._layout.size)
         if self._hashed:
             self._buckets += groups.count(_buckets(hashes), BUCKETS)
-        lows, highs = groups.extremes(values)
         low, high = float(lows.min()), float(highs.max())
         np.minimum(self._low, lows, out=self._low)
         np.maximum(self._high, highs, out=self._high)
@@ -247,29 +250,50 @@ class Counter:
             self._integers += groups.where(np.floor(values) == values)
         else:
             self._integers += groups.sizes(len(values))
-        z = np.subtract(values if max(-low, high) <= FAR else np.clip(values, -FAR, FAR), self._layout.center)
-        z /= self._layout.spread
-        if max(-low, high) / min(self._layout.spread, 1.0) > FAR:
-            np.clip(z, -FAR, FAR, out=z)
-        self._total += groups.total(z)
-        z *= z
-        self._squares += groups.total(z)
+        self._sum_up(values, groups, max(-low, high))
         if len(self._edges) and (low < self._edges[0] or high > self._edges[-1]):
             self._far(values, groups)
 
-    def _place(self, values: arrow.Floats) -> npt.NDArray[np.uint8]:
-        """The cell of each value. Comparing with all edges is five times as fast as searching each value's place."""
-        layout = self._layout
-        if not layout.edges:
-            return np.full(len(values), layout.size - 1, dtype=np.uint8)
-        cells = np.zeros(len(values), dtype=np.uint8)
+    def _sum_up(self, values: arrow.Floats, groups: Groups, largest: float) -> None:
+        """Sums of z and z^2. Of usual values they are scaled as sums, and not each."""
+        center, spread = self._layout.center, self._layout.spread
+        if max(largest, 1.0) > FAR * min(spread, 1.0):
+            with np.errstate(over="ignore"):
+                z, scale = np.clip((np.clip(values, -FAR, FAR) - center) / spread, -FAR, FAR), 1.0
+        else:
+            z, scale = values - center, spread
+        self._total += groups.total(z) / scale
+        z *= z
+        self._squares += groups.total(z) / scale**2
+
+    def _held(self, values: arrow.Floats) -> npt.NDArray[np.int64]:
+        """How many values each cell holds, where no groups are told apart: of many, none needs to be placed."""
+        edges, size = self._layout.edges, self._layout.size
+        if not edges or len(values) < FEW:
+            return np.bincount(self._place(values), minlength=size)
         beyond = np.empty(len(values), dtype=np.bool_)
-        for edge in layout.edges[:-1]:
-            cells += np.greater_equal(values, edge, out=beyond).view(np.uint8)
-        cells += np.greater(values, layout.edges[-1], out=beyond).view(np.uint8)
-        bins = max(len(layout.edges) - 1, 1)
-        for place, value in enumerate(layout.heavy):
-            cells[np.equal(values, value, out=beyond)] = bins + 2 + place
+        upwards = [np.count_nonzero(np.greater_equal(values, edge, out=beyond)) for edge in edges[:-1]]
+        over = np.count_nonzero(np.greater(values, edges[-1], out=beyond))
+        heavy = [np.count_nonzero(np.equal(values, value, out=beyond)) for value in self._layout.heavy]
+        cells = np.array([*-np.diff([len(values), *upwards, over, 0]), *heavy])
+        np.subtract.at(cells, self._around, heavy)
+        return cells
+
+    def _place(self, values: arrow.Floats) -> npt.NDArray[np.integer]:
+        """The cell of each value. Of many, comparing with all edges is five times as fast as searching each one's place."""
+        edges, heavy = self._edges, self._layout.heavy
+        if not len(edges):
+            return np.full(len(values), self._layout.size - 1, dtype=np.uint8)
+        if len(values) < FEW:
+            cells = np.searchsorted(edges[:-1], values, side="right") + (values > edges[-1])
+        else:
+            cells = np.zeros(len(values), dtype=np.uint8)
+            beyond = np.empty(len(values), dtype=np.bool_)
+            for edge in edges[:-1].tolist():
+                cells += np.greater_equal(values, edge, out=beyond).view(np.uint8)
+            cells += np.greater(values, edges[-1], out=beyond).view(np.uint8)
+        for place, value in enumerate(heavy, max(len(edges) - 1, 1) + 2):
+            cells[values == value] = place
         return cells
 
     def _far(self, values: arrow.Floats, groups: Groups) -> None:
@@ -277,8 +301,7 @@ class Counter:
         out = (values < self._edges[0]) | (values > self._edges[-1])
         far, inside = values[out], groups.take(out)
         powers = np.ceil(np.log(np.maximum(np.abs(far), 1e-300)) / _GROWTH).astype(np.int64)
-        place = np.zeros(len(far), dtype=np.int64) if inside.of is None else inside.of
-        for group, key, n in _counted(place, 3 * powers + np.sign(far).astype(np.int64)):
+        for group, key, n in _counted(inside.each(len(far)), 3 * powers + np.sign(far).astype(np.int64)):
             power = (key + 1) // 3
             self._outside[group][f"{key - 3 * power},{power}"] += n
 
@@ -295,7 +318,7 @@ class Counter:
         """Find the values that make buckets stand out, as a hint which they are."""
         good = np.isfinite(values)
         kept, inside = values[good], groups.take(good)
-        place = np.zeros(len(kept), dtype=np.int64) if inside.of is None else inside.of
+        place = inside.each(len(kept))
         out = high[place, _buckets(hashing.numbers(kept))]
         for group, value, n in _counted(place[out], kept[out]):
             if n > 1:

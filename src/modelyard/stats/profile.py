@@ -97,25 +97,10 @@ class Profile:
     @classmethod
     def of_groups(cls, table: pa.Table, groups: Groups, reference: Profile) -> list[Profile]:
         """One profile per group of rows, all counted in one pass."""
-        there = dict(zip(table.column_names, table.columns, strict=True))
-        known, fold = reference.known_names, hashing.Fold(table.num_rows)
-        counted = {
-            name: count(there[name], column.layout, groups, fold, name)
-            for name, column in reference.columns.items()
-            if name in there
-        }
-        extra = {name: str(column.type) for name, column in there.items() if name not in known}
-        sizes = groups.sizes(table.num_rows)
-        sampled = rows.samples(fold.done(), groups)
-        return [
-            cls(
-                {name: Column(reference.columns[name].layout, counted[name][g]) for name in counted},
-                int(sizes[g]),
-                sampled[g],
-                extra=extra,
-            )
-            for g in range(groups.size)
-        ]
+        counting = Counting(table.num_rows, groups, reference)
+        for name, column in zip(table.column_names, table.columns, strict=True):
+            counting.add(name, column)
+        return counting.done()
 
     @classmethod
     def of_batches(cls, batches: Iterable[pa.RecordBatch], reference: Profile) -> Profile:
@@ -256,6 +241,38 @@ def divide(array: pa.Array, *, computed: bool = False) -> Layout | None:
             values = arrow.floats(array)
             assert values is not None, "the other families are numbers"
             return numeric.layout(values, kind, computed=computed)
+
+
+class Counting:
+    """One profile per group of rows, whose columns come one after the other: no more of them need be in memory than one."""
+
+    def __init__(self, rows: int, groups: Groups, reference: Profile) -> None:
+        self._rows, self._groups, self._reference = rows, groups, reference
+        self._fold, self._known = hashing.Fold(rows), reference.known_names
+        self._counted: dict[str, list[Tally]] = {}
+        self._extra: dict[str, str] = {}
+
+    def add(self, name: str, column: pa.ChunkedArray | pa.Array) -> None:
+        """Take a column in."""
+        if name in self._reference.columns:
+            self._counted[name] = count(column, self._reference.columns[name].layout, self._groups, self._fold, name)
+        elif name not in self._known:
+            self._extra[name] = str(column.type.value_type if pa.types.is_dictionary(column.type) else column.type)
+
+    def done(self) -> list[Profile]:
+        """The profiles of all columns."""
+        sizes = self._groups.sizes(self._rows)
+        sampled = rows.samples(self._fold.done(), self._groups)
+        counted = {name: column for name, column in self._reference.columns.items() if name in self._counted}
+        return [
+            Profile(
+                {name: Column(column.layout, self._counted[name][g]) for name, column in counted.items()},
+                int(sizes[g]),
+                sampled[g],
+                extra=self._extra,
+            )
+            for g in range(self._groups.size)
+        ]
 
 
 class Draft:

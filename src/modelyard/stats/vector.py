@@ -36,7 +36,7 @@ def dimension(column: pa.ChunkedArray | pa.Array) -> int:
 
 def direction(column: pa.ChunkedArray | pa.Array, size: int) -> tuple[float, ...]:
     """The mean of the unit vectors of the first 100,000 rows, as a unit vector; empty when they cancel out."""
-    vectors, _ = _matrix(arrow.plain(column.slice(0, _SAMPLE)), size)
+    vectors, _ = matrix(arrow.plain(column.slice(0, _SAMPLE)), size)
     norms = np.linalg.norm(vectors, axis=1)
     usable = np.isfinite(norms) & (norms > 0)
     if not usable.any():
@@ -48,7 +48,7 @@ def direction(column: pa.ChunkedArray | pa.Array, size: int) -> tuple[float, ...
 
 def measure(piece: pa.Array, size: int, toward: tuple[float, ...]) -> tuple[dict[str, arrow.Floats], np.ndarray]:
     """Per vector (n,): norm and cosines, NaN where there is none; and in which rows there is one of another length."""
-    vectors, odd = _matrix(piece, size)
+    vectors, odd = matrix(piece, size)
     norms = np.linalg.norm(vectors, axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
         # Row by row: what a matrix product gives of a row depends, in the last bit, on the rows beside it.
@@ -64,7 +64,7 @@ def _directions(size: int, toward: tuple[float, ...]) -> npt.NDArray[np.float64]
     return np.vstack([mean, sides / np.linalg.norm(sides, axis=1, keepdims=True)])
 
 
-def _matrix(piece: pa.Array, size: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+def matrix(piece: pa.Array, size: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
     """(n, size), NaN where there is no vector of that length, and where there is one of another."""
     vectors = np.full((len(piece), size), np.nan)
     if not arrow.is_list(piece.type) or arrow.family(piece.type.value_type) not in ("integer", "number"):
