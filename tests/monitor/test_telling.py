@@ -330,6 +330,13 @@ def test_a_small_factor_waits_for_another_window_unless_the_newest_day_tells_the
 def test_what_is_not_known_is_not_called_well():
     nothing = {"monitor": "m", "observations": [], "alarms": [], "levels": {}}
     assert headline(nothing) == "It has not looked yet."
+    alarms = [
+        {"kind": kind, "since": f"2024-03-{day}T00:00", "part_of": of}
+        for kind, day, of in (("schema", 17, None), ("cost", 11, None), ("drift", 12, "schema"))
+    ]
+    assert headline({**nothing, "observations": [1], "alarms": alarms}) == (
+        "schema alarms since 2024-03-17, cost since 2024-03-11."
+    )
     unknown = {**nothing, "observations": [1], "levels": {"quality": "insufficient_data", "drift": "ok"}}
     assert headline(unknown) == "No alarm, but of quality too little is known."
 

@@ -64,10 +64,8 @@ def headline(seen: Json) -> str:
         return "It has not looked yet."
     if seen["alarms"]:
         first = [alarm for alarm in seen["alarms"] if not alarm["part_of"]] or seen["alarms"]
-        since = min(alarm["since"] for alarm in first)
-        return (
-            f"{' and '.join(each['kind'] for each in first)} alarm{'s' if len(first) == 1 else ''} since {since[:10]}."
-        )
+        worst, *others = [f"{each['kind']} alarms since {each['since'][:10]}" for each in first]
+        return ", ".join([worst, *(each.replace(" alarms", "") for each in others)]) + "."
     unknown = [kind for kind, level in seen["levels"].items() if level == "insufficient_data"]
     if unknown:
         return f"No alarm, but of {', '.join(unknown)} too little is known."
