@@ -172,10 +172,13 @@ def test_whatever_alarms_has_a_course_over_time(world, declared):
     drawn = {each["name"]: [value for *_, value in each["points"]] for each in shown["series"]}
     repeated = drawn["share of rows that repeat another"]
     assert len(repeated) >= 20 and repeated[0] < 0.02 < 0.25 < repeated[-1]
+    stale = next(each for each in shown["alarms"] if each["kind"] == "stale")
+    assert "2.1 days" not in stale["says"] and stale["now"] == stale["says"] and "5.0 days" in stale["now"]
     ages = drawn["days since the newest row of sales"]
     assert ages[0] == 0 and ages[-1] == 5 and set(drawn["days since the newest row of sales, usual"]) == {2.0}
     assert max(drawn["largest rise of the loss in a slice, beyond all rows"]) > 0.1
     page = render({"monitors": [shown]}, title="shop")
+    assert f"Now: {stale['now']}" in page
     for name in ("share of rows that repeat another", "days since the newest row of sales"):
         assert f"<figcaption>{name}</figcaption>" in page
 

@@ -280,9 +280,9 @@ def monitors(value: Json, html: Path | None = None) -> None:
         if not item["observations"]:
             click.echo("  nothing observed yet")
         for alarm in item["alarms"]:
-            click.echo(
-                f"! {alarm['level']} {alarm['kind']} since {alarm['since'][:10]}: {alarm['message'] or alarm['says']}"
-            )
+            now = f" Now: {alarm['now']}" if alarm["now"] else ""
+            says = alarm["message"] or alarm["says"]
+            click.echo(f"! {alarm['level']} {alarm['kind']} since {alarm['since'][:10]}: {says}{now}")
         for seen in item["observations"][:20]:
             click.echo(f"  {seen['end'][:16]}  {seen['level']:<18} {seen['kind']:<10} {seen['says']}")
     if html is not None:

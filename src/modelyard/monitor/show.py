@@ -103,17 +103,20 @@ def _told(each: Observation) -> Json:
 
 
 def _alarm(store: Store, alarm: Observation) -> Json:
-    """The alarm now, since when it has been one without a break, however long that is, and what was told of it."""
+    """The alarm now, since when it has been one without a break, however long that is, what was told of it when it rose, and
+    how it stands `now`, where that is something else."""
     about: dict[str, Any] = {"monitor": alarm.monitor, "kind": alarm.kind}
     calm = store.read(Observation, **about, level=CALM, order="id", descending=True, limit=1)
     after: dict[str, Any] = {"id__gt": calm[0].id} if calm else {}
     mine = store.read(Observation, **about, **after, level=ALARMING, order="id")
+    message = next((told for each in reversed(mine) if (told := each.detail.get("message"))), "")
     return {
         "kind": alarm.kind,
         "level": alarm.level,
         "says": alarm.says,
         "since": mine[0].end.isoformat(),
-        "message": next((told for each in reversed(mine) if (told := each.detail.get("message"))), ""),
+        "message": message,
+        "now": "" if not message or alarm.says.removesuffix(".") in message else alarm.says,
         "part_of": alarm.detail.get("part_of"),
     }
 

@@ -48,7 +48,7 @@ def _monitor(seen: Json) -> Json:
         "name": seen["monitor"],
         "headline": headline(seen),
         "alarms": [
-            {**alarm, "text": alarm["message"] or alarm["says"], "series": _charts(seen["series"], {alarm["kind"]})}
+            {**alarm, "text": _text(alarm), "series": _charts(seen["series"], {alarm["kind"]})}
             for alarm in seen["alarms"]
         ],
         "pictures": [{**each, "svg": Markup(_drawn(each))} for each in seen["pictures"]],
@@ -56,6 +56,12 @@ def _monitor(seen: Json) -> Json:
         "kinds": kinds,
         "end": kinds[0]["end"][:16].replace("T", " ") if kinds else "",
     }
+
+
+def _text(alarm: Json) -> str:
+    """What was told when it rose, and how it stands now, where that is something else."""
+    now = f" Now: {alarm['now']}" if alarm["now"] else ""
+    return f"{alarm['message'] or alarm['says']}{now}"
 
 
 def headline(seen: Json) -> str:
