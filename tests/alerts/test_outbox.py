@@ -377,9 +377,10 @@ def test_who_was_told_is_told_when_a_person_ends_it_and_it_may_rise_again(world:
     world.look("page")
     world.turn()
     (alert,) = world.store.read(Alert)
-    triggers.resolve(world.store, world.spec, alert.id or 0, actor="ann")
+    triggers.resolve(world.store, world.spec, alert.id or 0, actor="ann", note="a test")
     world.turn()
     assert web.events == ["opened", "resolved"]
+    assert web.got[1]["says"] == "ann said that it is over: a test. It was: drift is page"
     with pytest.raises(Refused, match="is over since"):
         triggers.acknowledge(world.store, alert.id or 0, actor="ann")
     with pytest.raises(NotFound):

@@ -295,7 +295,8 @@ def resolve(store: Store, spec: Spec, number: int, *, actor: str, note: str = ""
         values: dict[str, Any] = {"state": "resolved", "by": actor, "note": note, "changed": now}
         tx.change(Alert, {"id": number}, **values)
         over = replace(alert, **values)
-        _tell_over(tx, spec, over, now)
+        why = f": {note}" if note else ""
+        _tell_over(tx, spec, replace(over, says=f"{actor} said that it is over{why}. It was: {alert.says}"), now)
         return over
 
 
