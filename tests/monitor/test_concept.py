@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from modelyard import monitor
+from modelyard.digest import canonical
 from modelyard.monitor.concept import Slice, grave
 
 START = datetime(2024, 3, 1, tzinfo=UTC)
@@ -81,6 +82,26 @@ def test_a_share_of_the_label_that_moved_alone_is_named(world, declared):
     assert any(helps in message and message.startswith("drift: distance") for message in messages), (
         "inputs moved with it"
     )
+
+
+def test_a_release_is_held_to_what_it_shows_when_its_unseen_rows_said_worse(world, declared):
+    unlucky = world.measured().held_to(world.measured().excess + 0.06)
+    world.performance = world.store.blobs.put(canonical(unlucky.to_json()))
+    world.release("d" * 64, 2)
+
+    def weeks(first, last, **change):
+        for week in range(first, last):
+            for day in range(7 * week, 7 * week + 7):
+                world.serve(day, release="d" * 64, **change)
+            yield look(world, declared(), 7 * week + 7)["concept"]
+
+    assert {seen.level for seen in weeks(0, 7)} == {"ok"}
+    told = next(seen for seen in weeks(7, 16, turned=0.1) if seen.level != "ok")
+    before, after = told.detail["loss"]
+    assert after < unlucky.loss, "it is still better than was said"
+    assert before == pytest.approx(unlucky.loss - 0.06, abs=0.005)
+    assert told.level == "page" and "by the world behind it" in told.says
+    assert 49 <= (datetime.fromisoformat(told.detail["began"]).replace(tzinfo=UTC) - START).days <= 51
 
 
 def test_harder_inputs_are_no_concept_drift(world, declared):

@@ -5,8 +5,8 @@ All three live on the sums of `cohorts`; only the rows that became mature are re
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,6 +15,7 @@ from scipy import special
 
 from modelyard.monitor import reference, served
 from modelyard.monitor.cohorts import KIND, Cohort, Sums, sliced, take
+from modelyard.monitor.level import Days, merged, shown
 from modelyard.monitor.past import past
 from modelyard.monitor.seen import Seen, unknown
 from modelyard.records import Level, Observation, Release
@@ -37,6 +38,8 @@ SHARE = 4
 """The run length is as many times the declared budget: others spend of it too."""
 LEAST = 1_000
 """However much rows err together, so many steps are the least run length."""
+DOUBT = 2.0
+"""An e-value from which on something seems to be wrong; without a change one day in ten to thirty is beyond it."""
 SEASON = timedelta(weeks=12)
 BACK = timedelta(days=120)
 
@@ -141,18 +144,43 @@ def _advance(store: Store, name: str, monitor: Monitor, known: Performance, coho
         detector = _begin(monitor, known, cohort.whole)
     if not len(cohort.excess):
         return detector
+    if detector.alarmed is None:
+        detector = _held(store, name, monitor, known, cohort, detector, now)
     shift = _season(store, name, now, cohort)
     return detector.update(cohort.excess, shift=shift, effect=known.effect)
 
 
 def _begin(monitor: Monitor, known: Performance, whole: Sums) -> EDetector:
-    mean = known.excess + SURE * min(known.error, known.spread)
+    mean = known.excess + _slack(known)
     daily = whole.labelled / (monitor.window / timedelta(days=1))
     budget = monitor.drift.false_alarms
     rows = max(RUN_LENGTH, SHARE * daily * (budget.per / timedelta(days=1)) / budget.count)
     # Rows that err together are steps taken together: a run of n rows is one of n/d steps.
     steps = max(LEAST, round(rows / known.effect))
     return EDetector.above(mean, tolerance=monitor.concept.tolerance, run_length=steps, floor=known.floor)
+
+
+def _slack(known: Performance) -> float:
+    """How much higher than it is known to be a level may lie."""
+    return SURE * min(known.error, known.spread)
+
+
+def _held(
+    store: Store, name: str, monitor: Monitor, known: Performance, cohort: Cohort, detector: EDetector, now: datetime
+) -> EDetector:
+    """The test against the level of this look. It does not rise while something seems to be wrong: rows after a change
+    would hide it."""
+    if cohort.previous is None:
+        return detector
+    days = merged(_served(store, name, cohort.previous.release, now))
+    low = shown(known, days, (cohort.until - monitor.window).date())
+    limit = low + _slack(known) + monitor.concept.tolerance
+    return detector if limit > detector.limit and detector.mixed > DOUBT else replace(detector, limit=limit)
+
+
+def _level(monitor: Monitor, known: Performance, detector: EDetector) -> float:
+    """The mean excess that the release is held to."""
+    return detector.limit - monitor.concept.tolerance - _slack(known)
 
 
 def _over(known: Performance, cohort: Cohort, detector: EDetector) -> bool:
@@ -191,6 +219,7 @@ def _concept(
 ) -> Seen:
     whole = cohort.whole
     loss, excess = whole.loss / whole.labelled, whole.excess / whole.labelled
+    known, released = known.held_to(_level(monitor, known, detector)), known
     rise, harder = excess - known.excess, (loss - excess) - (known.loss - known.excess)
     detail: dict[str, Any] = {
         "release": release.digest,
@@ -209,18 +238,22 @@ def _concept(
     )
     if detector.alarmed is None:
         return Seen("concept", "ok", f"{split}; no more than is usual", detail)
-    looks = past(store, name, KIND, now - BACK, _days, until=now)
-    change = began([days for _, (of, days) in looks if of == release.digest], known)
+    change = began(_served(store, name, release.digest, now), known)
     if change is not None:
         detail["began"], detail["change"] = change[0], change[1].kind
     when = f", since {change[0]}, {change[1].kind}" if change else ""
     level: Level = "page" if rise >= GRAVE * monitor.concept.tolerance else "warn"
-    where = _worst(monitor, known, whole)
+    where = _worst(monitor, released, whole)
     told = f"; most in {where.column} = {where.value} ({where.rise:+.3f} more)" if where else ""
     if where:
         detail["slice"] = {"column": where.column, "value": where.value, "rise": round(where.rise, 5)}
     says = f"the same inputs come out otherwise than the model learnt{when}: {split}{told}{prior.says}"
     return Seen("concept", level, says, detail | prior.detail)
+
+
+def _served(store: Store, name: str, release: str, now: datetime) -> list[Days]:
+    """What each look saw of a release, by day."""
+    return [days for _, (of, days) in past(store, name, KIND, now - BACK, _days, until=now) if of == release]
 
 
 def _days(seen: Observation) -> tuple[str, dict[str, np.ndarray]]:
@@ -229,13 +262,10 @@ def _days(seen: Observation) -> tuple[str, dict[str, np.ndarray]]:
     return seen.detail.get("release", ""), {day: np.array(parts) for day, parts in days.items()}
 
 
-def began(looks: Iterable[Mapping[str, np.ndarray]], known: Performance) -> tuple[str, Change] | None:
+def began(looks: Iterable[Days], known: Performance) -> tuple[str, Change] | None:
     """The day on which the excess changed, and how, from the sums by day of each look."""
-    days: dict[str, np.ndarray] = {}
-    for each in looks:
-        for day, parts in each.items():
-            days[day] = days.get(day, np.zeros(3)) + parts
-    names = sorted(day for day, parts in days.items() if parts[0] > 0)
+    days = merged(looks)
+    names = [day for day, parts in days.items() if parts[0] > 0]
     if not names:
         return None
     rows = np.array([days[day][0] for day in names])

@@ -83,10 +83,14 @@ class EDetector:
         )
 
     @property
+    def mixed(self) -> float:
+        """The e-value now: `run_length` alarms. However long an alarm lasts, it stays a number."""
+        return float(np.exp(min(np.logaddexp.reduce(np.array(self.logs)) - np.log(len(BETS)), MOST)))
+
+    @property
     def evidence(self) -> float:
-        """The e-value now, as a share of what alarms: 1 alarms. However long an alarm lasts, it stays a number."""
-        log = np.logaddexp.reduce(np.array(self.logs)) - np.log(len(BETS)) - np.log(self.run_length)
-        return float(np.exp(min(log, MOST)))
+        """The e-value as a share of what alarms: 1 alarms."""
+        return self.mixed / self.run_length
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object."""

@@ -154,6 +154,10 @@ class Performance:
             return self
         return replace(self, curve=self.curve.moved(float(after.mean() - before.mean())))
 
+    def held_to(self, excess: float) -> Performance:
+        """The same with another mean excess on unseen rows, and a mean loss higher or lower by as much."""
+        return replace(self, excess=excess, loss=self.loss + excess - self.excess)
+
     @property
     def floor(self) -> float:
         """No excess lies below."""
