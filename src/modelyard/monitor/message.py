@@ -26,7 +26,7 @@ CURES = {
     "units": "convert the column back where it is read; do not retrain on mixed units",
     "missing": "mend the source; the input policy fills in meanwhile",
     "duplicates": "look for a client that sends twice",
-    "volume": "ask whether a client or a feed has stopped",
+    "volume": "ask whether a client or a feed has stopped, or sends twice",
     "drift": "retrain when enough labels of the new state are there, or mend the source if it is a fault",
     "joint": "the columns belong together otherwise than they did: look at how they are joined, then retrain",
     "concept": "the world behind the inputs changed: retrain on rows after it did",
