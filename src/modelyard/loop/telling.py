@@ -16,7 +16,7 @@ from modelyard.loop.ground import latest_declaration
 from modelyard.loop.tell import tell
 from modelyard.loop.yard import Yard
 from modelyard.spec import Project
-from modelyard.store import Store
+from modelyard.store import Held, Store
 
 LEASE = "telling"
 EVERY = 3.0
@@ -29,10 +29,15 @@ def once(yard: Yard) -> None:
         return
     try:
         with yard.store.lease(LEASE, wait=0) as held:
-            triggers.notice(yard.store, yard.project.spec, now=yard.now, actor=yard.actor, fence=held)
-            tell(yard, held)
+            alone(yard, held)
     except LeaseLost:
         return
+
+
+def alone(yard: Yard, held: Held) -> None:
+    """The same for whom nobody else can be at it, such as a simulation: under the lease that is held."""
+    triggers.notice(yard.store, yard.project.spec, now=yard.now, actor=yard.actor, fence=held)
+    tell(yard, held)
 
 
 class Teller:

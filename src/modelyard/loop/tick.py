@@ -155,7 +155,10 @@ def roll_out(turn: Turn) -> None:
 
 def inform(turn: Turn) -> None:
     """Tell people what they must know, unless somebody is at it already: a controller tells beside its turns, too."""
-    telling.once(turn.yard)
+    if turn.yard.simulated:
+        telling.alone(turn.yard, turn.held)
+    else:
+        telling.once(turn.yard)
 
 
 TICK: tuple[Callable[[Turn], None], ...] = (
