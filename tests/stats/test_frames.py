@@ -297,3 +297,31 @@ def test_rows_that_a_spoilt_column_makes_alike_are_told_as_its_fault_and_twice_l
     now = now.set_column(0, "price", pa.array(spoilt, from_pandas=True))
     twice = pa.concat_tables([now.slice(0, SIZE * 7 // 10), now.slice(0, SIZE * 3 // 10)])
     assert set(alarms(compare_frames(known, twice))) == {"price", "(rows)"}
+
+
+def test_arrays_of_numpy_are_tables_too():
+    known, now = (np.random.default_rng(i).normal(size=(SIZE, 2)) for i in range(2))
+    now[:, 1] += 1
+    for wrap in (lambda v: v, lambda v: pd.DataFrame(v).to_records(index=False)):
+        assert alarms(compare_frames(wrap(known), wrap(now))) == {"1": ["distribution"]}
+
+
+def test_periods_and_intervals_are_compared_as_they_are_written():
+    days = pd.Series(pd.date_range("2024-01-01", periods=SIZE, freq="h")).dt.to_period("M")
+    cut = pd.cut(pd.Series(np.random.default_rng(1).normal(size=SIZE)), [-9.5, -1.5, 1.5, 9.5])
+    known = pd.DataFrame({"month": days, "part": cut})
+    known.loc[0] = [pd.NaT, np.nan]
+    assert alarms(compare_frames(known, known.assign(part=cut.cat.categories[0]))) == {
+        "part": ["stuck", "distribution"]
+    }
+
+
+def test_a_lost_column_that_has_another_name_now_is_pointed_at():
+    now = pa.table(rows(2))
+    for new in ("Price ", "cost"):
+        names = [new if name == "price" else name for name in now.column_names]
+        found = {c["column"]: c for c in compare_frames(rows(1), now.rename_columns(names))["columns"]}
+        assert f"Is it '{new}' now?" in found["price"]["says"] and found["price"]["verdict"] == "page"
+    other = now.set_column(0, "cost", pa.array(np.arange(SIZE) * 1e6))
+    found = {c["column"]: c for c in compare_frames(rows(1), other.select(["cost"]))["columns"]}
+    assert "Is it" not in found["price"]["says"]

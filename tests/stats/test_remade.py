@@ -138,3 +138,22 @@ def worded(seed, words=WORDS):
 def test_what_became_of_categories_is_named(now, kind, says):
     (told,) = compare_frames(worded(1), now)["columns"]
     assert told["kinds"][0] == kind and says in told["says"] and "top values" not in told["says"]
+
+
+def test_values_that_always_come_in_clumps_are_usual_where_the_reference_has_a_time():
+    """A group of guests a week: each week a seventh of the rows has a lead time that no other week has."""
+
+    def weeks(first, last):
+        rng = np.random.default_rng(first)
+        week = np.repeat(np.arange(first, last), 400)
+        days = np.where(rng.random(len(week)) < 0.15, 200 + 7 * week, rng.poisson(20, len(week)))
+        seconds = (week * 7 * 86_400 + rng.integers(0, 7 * 86_400, len(week))).astype("datetime64[s]")
+        return {"lead": np.append(days, 5_000), "time": np.append(seconds, seconds.min())}
+
+    known, now = weeks(0, 30), weeks(20, 21)
+    now["lead"] = np.where(now["lead"] == 340, 333, now["lead"])
+    told = {name: compare_frames(known, now, columns=["lead"], **more)["columns"][0]["verdict"] for name, more in WAYS}
+    assert told == {"timeless": "page", "timed": "ok"}
+
+
+WAYS = (("timeless", {}), ("timed", {"time": "time"}))

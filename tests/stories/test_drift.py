@@ -40,6 +40,9 @@ def files(tmp_path_factory):
     double = pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=["x", "x"])
     pyarrow.parquet.write_table(double, folder / "double.parquet")
     (folder / "torn.parquet").write_bytes(b"PAR1")
+    (folder / "nothing").mkdir()
+    (folder / "excel.csv").write_bytes(b"PK\x03\x04" + bytes(100))
+    (folder / "wide.csv").write_text("a,b\n1,2\n", encoding="utf-16")
     return folder
 
 
@@ -141,11 +144,25 @@ def test_numbers_that_a_csv_file_spoils_are_numbers_in_the_other(files, capsys, 
         assert "1 page, in 3 columns." in out
 
 
+def test_a_folder_of_parquet_files_is_one_table(files, capsys, tmp_path):
+    parts = tmp_path / "parts"
+    parts.mkdir()
+    table = pyarrow.csv.read_csv(files / "same.csv")
+    for number in range(3):
+        pyarrow.parquet.write_table(table.slice(number * 500, 500), parts / f"part-{number}.parquet")
+    (parts / "_SUCCESS").touch()
+    code, out, _ = drift(capsys, files / "before.parquet", parts, "--key", "order")
+    assert code == 0 and "1,500 rows in the reference, 1,500 now" in out
+
+
 @pytest.mark.parametrize(
     ("current", "more", "said"),
     [
         ("absent.csv", (), "no such file"),
-        (".", (), "this is a folder"),
+        (".", (), "its files cannot be read as one table"),
+        ("nothing", (), "this is a folder"),
+        ("excel.csv", (), "save the sheet as CSV"),
+        ("wide.csv", (), "The text is UTF-16"),
         ("notes.txt", (), "cannot read this kind of file"),
         ("torn.parquet", (), "cannot be read as Parquet"),
         ("same.csv", ("--columns", "prise"), "no column 'prise'"),

@@ -135,8 +135,8 @@ def drift(
     no_joint: bool,
     html: Path | None,
 ) -> None:
-    """Compare two files (CSV, also .gz and .zip, or Parquet), column by column and as whole rows; needs no project.
-    Exit code 1 when something warns."""
+    """Compare two files (CSV, also .gz and .zip, or Parquet, also a folder of it), column by column and as whole rows; needs
+    no project. Exit code 1 when something warns."""
     from modelyard.api.drift import drift as compare
     from modelyard.cli.drifted import drifted
 

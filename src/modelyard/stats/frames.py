@@ -17,19 +17,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from modelyard.stats import arrow, checks, hashing, joint, natural, remade
+from modelyard.stats import arrow, checks, hashing, joint, natural, recoded, remade
 from modelyard.stats.causes import Cause
 from modelyard.stats.cures import CURES
 from modelyard.stats.distance import heap
 from modelyard.stats.drift import FEWEST_ROWS, HOPELESS, ROWS, ColumnResult, compare, severity
 from modelyard.stats.groups import Groups
 from modelyard.stats.numeric import NumberLayout, ranked
-from modelyard.stats.profile import Profile, count, windows
+from modelyard.stats.profile import Column, Profile, count, windows
 from modelyard.stats.significance import proportions
 from modelyard.stats.tally import Tally
 
 JOINT = "(joint)"
 CHANCE, ALPHA = 0.01, 1e-3
+MOST_NEW, TELLING = 50, 8
 GAPS = 4
 """Numbers of rows have at most so many between two, on average: of samples of them too."""
 LESS = {"missing", "schema", "stuck", "precision"}
@@ -53,8 +54,8 @@ class Comparison:
 def compare_frames(reference: Any, current: Any, **options: Any) -> dict[str, Any]:
     """What differs between two tables: `{"rows": {...}, "columns": [...]}`, worst column first.
 
-    Tables may be Arrow, pandas, Polars, a mapping of columns, a list of rows that are mappings, or anything that speaks
-    Arrow's C stream (TypeError for what is none of these). Options are those of `examine`. What concerns whole rows or several columns at once stands among the columns as "(rows)" and
+    Tables may be Arrow, pandas, Polars, NumPy of two dimensions (or with named fields), a mapping of columns, a list of rows
+    that are mappings, or anything that speaks Arrow's C stream (TypeError for what is none of these). Options are those of `examine`. What concerns whole rows or several columns at once stands among the columns as "(rows)" and
     "(joint)", when there is something to say of it.
     """
     return examine(reference, current, **options).as_json()
@@ -100,6 +101,7 @@ def examine(
         profile, window = _ranked(profile, first, [*moved, *causes]), _ranked(window, second, [*moved, *causes])
         results = compare(profile, window, told=causes, **limits)
     results = [*_told_apart(results, profile, first), *_not_compared(profile)]
+    results = [_called(found, profile, window, second) for found in results]
     results += _hardly_any(profile.rows, window.rows, min_rows)
     rows = _rows(profile, window)
     if key:
@@ -130,6 +132,9 @@ def _as_it_is(data: Any) -> pa.Table:
         return pa.Table.from_batches([data])
     if hasattr(data, "iloc") and hasattr(data, "columns"):
         return _of_pandas(data)
+    if isinstance(data, np.ndarray) and (data.dtype.names or data.ndim == 2):
+        names = data.dtype.names or range(data.shape[1])
+        return _as_it_is({str(name): data[name] if data.dtype.names else data[:, name] for name in names})
     if isinstance(data, Mapping):
         return pa.table({str(name): _array(values) for name, values in data.items()})
     if isinstance(data, list) and all(isinstance(row, Mapping) for row in data):
@@ -180,10 +185,22 @@ def _array(values: Any) -> pa.Array | pa.ChunkedArray:
     if isinstance(values, np.ndarray) and values.ndim == 2:
         return pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), values.shape[1])
     try:
-        return pa.array(values, from_pandas=True)
+        array = pa.array(values, from_pandas=True)
+        if not _extended(array.type):
+            return array
+        values = list(values)  # periods, intervals, UUIDs: as they are written
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):
-        missing = [value is None or (isinstance(value, float) and value != value) for value in values]
-        return pa.array([None if gone else str(v) for v, gone in zip(values, missing, strict=True)], pa.string())
+        pass
+    return pa.array([None if _gone(value) else str(value) for value in values], pa.string())
+
+
+def _gone(value: Any) -> bool:
+    """Whether a value is one of those by which Python and pandas say that there is none."""
+    return value is None or (not isinstance(value, str) and str(value) in ("nan", "NaT", "<NA>"))
+
+
+def _extended(kind: pa.DataType) -> bool:
+    return isinstance(kind.value_type if pa.types.is_dictionary(kind) else kind, pa.BaseExtensionType)
 
 
 def _must_be_there(names: Sequence[str], first: pa.Table, second: pa.Table) -> None:
@@ -247,6 +264,29 @@ def _told_apart(results: Sequence[ColumnResult], profile: Profile, known: pa.Tab
     distinct, rows = _distinct(known.select(names), profile), known.num_rows
     alike = 1 - distinct / rows if names else 1.0
     return [found for found in results if found is not repeating or alike < repeating.after["repeated"]]
+
+
+def _called(found: ColumnResult, profile: Profile, window: Profile, now: pa.Table) -> ColumnResult:
+    """A lost column, with the name that it seems to have now: written otherwise, or the only new one whose values are like
+    those that it had."""
+    if found.kinds != ("schema",) or found.after or found.column not in profile.columns or now.num_rows < HOPELESS:
+        return found
+    new, column = list(window.extra)[:MOST_NEW], profile.columns[found.column]
+    names = [name for name in new if recoded.plain(name) == recoded.plain(found.column)]
+    names = names or [name for name in new if _like(column, now[name])]
+    return found if len(names) != 1 else replace(found, says=f"{found.says} Is it '{names[0]}' now?")
+
+
+def _like(column: Column, values: pa.ChunkedArray) -> bool:
+    """Whether values are like those of a column that tells: of two values each column is like many."""
+    layout = column.layout
+    telling = len(layout.edges) > TELLING if isinstance(layout, NumberLayout) else len(getattr(layout, "top", ())) > 2
+    (tally,) = count(values, layout, Groups())
+    if not telling or tally.count < HOPELESS or tally.mismatched:
+        return False
+    return all(
+        each.level == "ok" for each in checks.column_findings(column, tally, checks.Limits(0.05, 0.25, ALPHA, None))
+    )
 
 
 def _hardly_any(before: int, after: int, min_rows: int) -> list[ColumnResult]:

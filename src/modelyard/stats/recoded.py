@@ -28,8 +28,8 @@ _TOLD = 3
 def spelling(layout: CategoryLayout, window: Tally) -> dict[str, str]:
     """Which known values the window's new ones are, written in another case or with other spaces and signs: known ->
     new. Empty unless that explains most of what is new."""
-    plain = {_plain(word): word for word in reversed(layout.top)}
-    found = {word: plain.get(_plain(word)) or _known(word, layout) for word in window.fresh if word not in layout.top}
+    bare = {plain(word): word for word in reversed(layout.top)}
+    found = {word: bare.get(plain(word)) or _known(word, layout) for word in window.fresh if word not in layout.top}
     found = {word: known for word, known in found.items() if known}
     told = sum(window.fresh[word] for word in found)
     if not found or told < MOST * sum(window.fresh.values()):
@@ -115,10 +115,10 @@ def _known(word: str, layout: CategoryLayout) -> str:
     return next((each for each, there in zip(tried, known, strict=True) if there), "")
 
 
-def _plain(word: str) -> str:
+def plain(word: str) -> str:
     """The word without case, spaces and joining signs.
 
-    >>> _plain("New-York "), _plain("new_york")
+    >>> plain("New-York "), plain("new_york")
     ('newyork', 'newyork')
     """
     return re.sub(r"[\s_\-.]+", "", word).casefold()
