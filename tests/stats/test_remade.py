@@ -157,3 +157,15 @@ def test_values_that_always_come_in_clumps_are_usual_where_the_reference_has_a_t
 
 
 WAYS = (("timeless", {}), ("timed", {"time": "time"}))
+
+
+@pytest.mark.parametrize(("step", "unit"), [("D", "days"), ("h", "hours"), ("m", "minutes")])
+def test_times_that_are_cut_are_told(step, unit):
+    start, rng = np.datetime64("2024-03-01", "s"), np.random.default_rng(4)
+    known, now = (start + rng.integers(0, 30 * 86_400, SIZE).astype("timedelta64[s]") for _ in range(2))
+    cut = now.astype(f"datetime64[{step}]").astype("datetime64[s]")
+    (told,) = compare_frames({"at": known}, {"at": cut})["columns"][:1]
+    assert (told["verdict"], told["kinds"][0]) == ("warn", "precision")
+    assert told["says"].startswith(f"at: its times are whole {unit} now. ")
+    for quiet in ((known, now), (cut, cut[::-1].copy())):
+        assert compare_frames(*({"at": each} for each in quiet))["columns"][0]["verdict"] in ("ok", "info")

@@ -345,22 +345,26 @@ def _causes(
     results: Sequence[ColumnResult],
     weeks: Groups | None,
 ) -> dict[str, Cause]:
-    """What rows at hand tell: the cause in columns of numbers that moved, and values that are new in those where a hash
-    bucket grew, by more than in the `weeks` of the reference."""
+    """What rows at hand tell: the cause in columns of numbers that moved, values that are new in those where a hash bucket
+    grew, by more than in the `weeks` of the reference, and times that are cut."""
     both = {
         name: (column, window.columns[name].tally)
         for name, column in profile.columns.items()
-        if isinstance(column.layout, NumberLayout) and column.kind != "timestamp" and name in window.columns
+        if isinstance(column.layout, NumberLayout) and name in window.columns
     }
     moved = {found.column for found in results if {*found.kinds} & {*remade.MOVED}}
     found = {}
     for name, (column, tally) in both.items():
-        grown = heap(column.tally, tally)[0] >= checks.SHARE_WARN / 2
+        timed = column.kind == "timestamp"
+        grown = timed or heap(column.tally, tally)[0] >= checks.SHARE_WARN / 2
         if column.follows or tally.mismatched or not (grown or name in moved):
             continue
         before, after = (arrow.numbers(arrow.plain(table[name]))[0] for table in tables)
-        usual = natural.of_news(before, weeks).limit("news", ALPHA) if weeks is not None else 0.0
-        cause = remade.find(before, after, alarming=name in moved, chance=remade.CHANCE / len(both), usual=usual)
+        if timed:
+            cause = remade.times_cut(before, after)
+        else:
+            usual = natural.of_news(before, weeks).limit("news", ALPHA) if weeks is not None else 0.0
+            cause = remade.find(before, after, alarming=name in moved, chance=remade.CHANCE / len(both), usual=usual)
         if cause is not None:
             found[name] = cause
     return found

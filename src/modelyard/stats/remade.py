@@ -71,6 +71,17 @@ def find(before: Floats, after: Floats, *, alarming: bool, chance: float = CHANC
     return next((cause for each in tried if (cause := each(sides)) is not None), None)
 
 
+def times_cut(before: Floats, after: Floats) -> Cause | None:
+    """Times (seconds) that are whole days, hours or minutes now and were not: what no range shows. None when it is not so."""
+    known, now = (values[np.isfinite(values)] for values in (before, after))
+    if min(len(known), len(now)) == 0:
+        return None
+    for name, step in (("days", 86_400.0), ("hours", 3_600.0), ("minutes", 60.0)):
+        if _on(np.sort(now), step) >= ON_GRID and _on(np.sort(known), step) < 0.5:
+            return Cause("precision", f"its times are whole {name} now", ("precision", "range"), "warn")
+    return None
+
+
 def _all_one(sides: Sides) -> Cause | None:
     if sides.after[0] < sides.after[-1]:
         return None
