@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -119,6 +120,7 @@ def _quiet(monitor: Monitor, kept: Sample, known: Profile | None, drift: Seen) -
     return [name for name in names if name in watched and _by_day(kept, name) <= BY_DAY]
 
 
+@lru_cache(maxsize=1024)
 def _by_day(kept: Sample, name: str) -> float:
     """The share of a column's variance that lies between days; unknown (0) of rows without times."""
     if kept.seconds is None:

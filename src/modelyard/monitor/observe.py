@@ -66,31 +66,32 @@ def observe(
     if ahead is not None and now < ahead.end <= now + monitor.every:
         return []  # the clock was put back a little
     monitor = shared(spec, monitor)
-    release = reference.champion(store, monitor.deployment)
-    judged = quality.look(store, spec, monitor, release, now)
-    hours = served.window(store, monitor.deployment, now - monitor.window - timedelta(weeks=software.PAST), now)
-    found = inputs.look(store, name, monitor, release, now, hours)
-    if not simulated:
-        found = refused.beside(store, monitor, now, hours, found)
-    drift = next((each for each in found if each.kind == "drift"), None)
-    seen = [
-        *found,
-        *joint.look(store, name, monitor, release, now, drift, hours),
-        *judged,
-        *decay.look(store, name, monitor, release, now, judged[0] if judged else None),
-        *concept.look(store, spec, name, monitor, release, now),
-        *estimate.look(store, monitor, release, now, hours),
-        *software.look(store, name, monitor, now, hours, simulated=simulated, memory=memory() if memory else ()),
-        *cost.look(store, spec, monitor, now, simulated=simulated),
-        *kpis.look(store, spec, monitor, now),
-        *sources.look(store, spec, name, monitor, now, source_times, arrived),
-    ]
-    before: dict[str, list[Past]] = {}
-    for _, kind, stood in last:
-        before.setdefault(kind, []).append(stood)
-    raw = {kind: [each.raw for each in levels] for kind, levels in before.items()}
-    seen = group(persistent(seen, raw, _windows(store, name, monitor, seen, now)))
-    seen = remaining(seen, _earlier(store, name, monitor, seen, now))
+    with store.asking_once():  # what parts of a look ask alike, of one state
+        release = reference.champion(store, monitor.deployment)
+        judged = quality.look(store, spec, monitor, release, now)
+        hours = served.window(store, monitor.deployment, now - monitor.window - timedelta(weeks=software.PAST), now)
+        found = inputs.look(store, name, monitor, release, now, hours)
+        if not simulated:
+            found = refused.beside(store, monitor, now, hours, found)
+        drift = next((each for each in found if each.kind == "drift"), None)
+        seen = [
+            *found,
+            *joint.look(store, name, monitor, release, now, drift, hours),
+            *judged,
+            *decay.look(store, name, monitor, release, now, judged[0] if judged else None),
+            *concept.look(store, spec, name, monitor, release, now),
+            *estimate.look(store, monitor, release, now, hours),
+            *software.look(store, name, monitor, now, hours, simulated=simulated, memory=memory() if memory else ()),
+            *cost.look(store, spec, monitor, now, simulated=simulated),
+            *kpis.look(store, spec, monitor, now),
+            *sources.look(store, spec, name, monitor, now, source_times, arrived),
+        ]
+        before: dict[str, list[Past]] = {}
+        for _, kind, stood in last:
+            before.setdefault(kind, []).append(stood)
+        raw = {kind: [each.raw for each in levels] for kind, levels in before.items()}
+        seen = group(persistent(seen, raw, _windows(store, name, monitor, seen, now)))
+        seen = remaining(seen, _earlier(store, name, monitor, seen, now))
     return _record(store, spec, name, monitor, release, seen, before, now=now, actor=actor, fence=fence)
 
 

@@ -131,7 +131,8 @@ def _scored(
     import lightgbm
 
     weight = np.where(y[~test] == 1, (y[~test] == 0).mean(), (y[~test] == 1).mean())
-    trees = lightgbm.train(_TREES, lightgbm.Dataset(x[~test], y[~test], weight=weight), num_boost_round=_ROUNDS)
+    rows = lightgbm.Dataset(x[~test], y[~test], weight=weight)
+    trees = lightgbm.train(_TREES, rows, num_boost_round=_ROUNDS, keep_training_booster=True)  # else by way of a text
     ranks = _ranks(np.asarray(trees.predict(x[test], num_threads=1)))
     auc = (float(ranks[y[test] == 1].sum()) - m * (m + 1) / 2) / (n * m)
     return auc, float(np.sqrt((n + m + 1) / (12 * n * m))), np.asarray(trees.feature_importance("gain"))

@@ -64,6 +64,7 @@ class Store:
         self.files = database.home.files
         self.blobs = Blobs(self.files / "blobs")
         self._writing = threading.local()
+        self._answered = threading.local()
         self._tables: dict[str, Table] = {}
 
     @property
@@ -85,8 +86,25 @@ class Store:
 
         `order` names one column or several; ties go by id. TypeError for an unknown column or one that holds JSON.
         """
-        with self.database.reading() as connection:
-            return query.read(connection, kind, self.scope, where, order=order, descending=descending, limit=limit)
+        answered = getattr(self._answered, "now", None)
+        question = (kind, repr((order, descending, limit, where))) if answered is not None else None
+        if answered is None or question not in answered:
+            with self.database.reading() as connection:
+                found = query.read(connection, kind, self.scope, where, order=order, descending=descending, limit=limit)
+            if answered is None:
+                return found
+            answered[question] = found
+        return list(answered[question])
+
+    @contextmanager
+    def asking_once(self) -> Iterator[None]:
+        """Within, this thread's same questions for records have the same answer, up to its next transaction: for a piece of
+        work whose parts ask alike, and that should see one state. What others write meanwhile it does not see."""
+        self._answered.now = {}
+        try:
+            yield
+        finally:
+            self._answered.now = None
 
     def one(self, kind: type[R], /, **where: Any) -> R | None:
         """The only record with `where`, or None. ValueError when there are several: the question was not precise."""
@@ -173,6 +191,8 @@ class Store:
             yield
         finally:
             self._writing.now = False
+            if getattr(self._answered, "now", None):
+                self._answered.now.clear()
 
 
 class Transaction:
