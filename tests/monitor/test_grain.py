@@ -29,8 +29,9 @@ def test_windows_of_whole_days_are_the_same_from_profiles_by_day(world, monkeypa
         )
         for day in range(3)
     )
+    told = [name for name in rows.column_names if not name.startswith("in.")]
     inputs = [name for name in rows.column_names if name.startswith("in.")]
-    longer = SimpleNamespace(names=three.column_names, read=three.select, inputs=lambda: [inputs])
+    longer = SimpleNamespace(read=three.select, columns=lambda: [told, inputs])
     monkeypatch.setattr(logged, "opened", lambda store, segment: nullcontext(longer))
     world.clock.set(START + DAY * 3)
 

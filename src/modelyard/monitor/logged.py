@@ -46,11 +46,13 @@ class Rows:
         every = dict.fromkeys(name for file in self.files for name in file.schema_arrow.names)
         return [name for name in every if name not in ("request_id", "key", "routing", "arm", "time", "propensity")]
 
-    def inputs(self) -> Iterator[list[str]]:
-        """The inputs, as many as are read at once."""
-        names = [name for name in self.names if name.startswith(INPUT)]
+    def columns(self) -> list[list[str]]:
+        """What is told of each row, and then the inputs, as many as are read at once."""
+        every = self.names
+        names = [name for name in every if name.startswith(INPUT)]
         many = max(1, AT_ONCE // max(sum(file.metadata.num_rows for file in self.files), 1))
-        yield from (names[first : first + many] for first in range(0, len(names), many))
+        told = [name for name in every if not name.startswith(INPUT)]
+        return [told, *(names[first : first + many] for first in range(0, len(names), many))]
 
     def read(self, names: Sequence[str]) -> pa.Table:
         """Some columns; texts as dictionaries: that is how they lie there, and each is counted as often as it is

@@ -94,17 +94,18 @@ def _profile(store: Store, segment: Segment, grain: timedelta) -> dict[str, Any]
     parts: list[Part] = []
     counts: list[dict[str, Any]] = []
     with logged.opened(store, segment) as rows:
-        told = rows.read([name for name in rows.names if not name.startswith(logged.INPUT)])
-        for digest, own in logged.answers(told):
-            mine = told if own is None else told.filter(own)
+        told, *inputs = rows.columns()
+        read = rows.read([*told, *inputs[0]] if inputs else told)
+        for digest, own in logged.answers(read):
+            mine = read.select(told) if own is None else read.select(told).filter(own)
             release = reference.by_digest(store, digest)
             known = reference.profile(store, release)
             counts += served.count(mine, digest, reference.performance(store, release))
             if release is not None and known is not None:
                 classes = reference.classes(store, release)
                 parts.append(Part(digest, own, mine, known, classes, (grain, store.clock.now())))
-        for names in rows.inputs():
-            read = rows.read(names)
+        for number, names in enumerate(inputs):
+            read = rows.read(names) if number else read
             for part in parts:
                 for name in names:
                     part.add(name.removeprefix(logged.INPUT), read[name])

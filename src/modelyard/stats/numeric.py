@@ -125,8 +125,8 @@ def known(layout: NumberLayout) -> tuple[float, float]:
 
 
 def _clean(value: float, scale: float) -> float:
-    """Without what is left of differences of numbers so large."""
-    return 0.0 if abs(value) < 1e-12 * scale else value
+    """Without what is left of differences of numbers so large, and the last digits, which depend on the order of rows."""
+    return 0.0 if abs(value) < 1e-12 * scale else float(f"{value:.11g}")
 
 
 def _with_room(edges: tuple[float, ...]) -> tuple[float, ...]:
