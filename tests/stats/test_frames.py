@@ -11,8 +11,8 @@ import pyarrow as pa
 import pytest
 
 from modelyard.stats import compare_frames, examine
-from modelyard.stats.frames import as_table
 from modelyard.stats.joint import judge
+from modelyard.stats.tables import as_table
 
 SIZE = 4_000
 

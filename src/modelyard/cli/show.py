@@ -230,12 +230,10 @@ def difference(value: Json) -> None:
         click.echo(f"{value['a']} and {value['b']} do not differ")
 
 
-def _short(value: Any) -> str:
-    """A value of a release for a line of a table: digests, times and figures no longer than people read them."""
-    if value is None:
-        return "-"
-    if isinstance(value, float):
-        return f"{value:.4g}"
+def _short(value: Any) -> Any:
+    """A value of a release for a line of a table: digests, times and lists no longer than people read them."""
+    if value is None or isinstance(value, float):
+        return value
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     if re.fullmatch(r"[0-9a-f]{64}", text):
         return text[:12]

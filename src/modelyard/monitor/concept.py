@@ -15,7 +15,7 @@ from scipy import special
 
 from modelyard.monitor import reference, served
 from modelyard.monitor.cohorts import KIND, Cohort, Sums, sliced, take
-from modelyard.monitor.level import Days, merged, shown
+from modelyard.monitor.level import Days, merged, shown, slack
 from modelyard.monitor.past import past
 from modelyard.monitor.seen import Seen, unknown
 from modelyard.records import Level, Observation, Release
@@ -30,8 +30,6 @@ from modelyard.stats.rhythm import Rhythm
 from modelyard.stats.seasonal import HOURS
 from modelyard.store import Store
 
-SURE = 1.64
-"""The baseline is taken this many of its standard errors higher."""
 GRAVE = 4
 """A rise of so many tolerances pages; a smaller one warns."""
 SHARE = 4
@@ -151,18 +149,13 @@ def _advance(store: Store, name: str, monitor: Monitor, known: Performance, coho
 
 
 def _begin(monitor: Monitor, known: Performance, whole: Sums) -> EDetector:
-    mean = known.excess + _slack(known)
+    mean = known.excess + slack(known)
     daily = whole.labelled / (monitor.window / timedelta(days=1))
     budget = monitor.drift.false_alarms
     rows = max(RUN_LENGTH, SHARE * daily * (budget.per / timedelta(days=1)) / budget.count)
     # Rows that err together are steps taken together: a run of n rows is one of n/d steps.
     steps = max(LEAST, round(rows / known.effect))
     return EDetector.above(mean, tolerance=monitor.concept.tolerance, run_length=steps, floor=known.floor)
-
-
-def _slack(known: Performance) -> float:
-    """How much higher than it is known to be a level may lie."""
-    return SURE * min(known.error, known.spread)
 
 
 def _held(
@@ -174,13 +167,13 @@ def _held(
         return detector
     days = merged(_served(store, name, cohort.previous.release, now))
     low = shown(known, days, (cohort.until - monitor.window).date())
-    limit = low + _slack(known) + monitor.concept.tolerance
+    limit = low + slack(known) + monitor.concept.tolerance
     return detector if limit > detector.limit and detector.mixed > DOUBT else replace(detector, limit=limit)
 
 
 def _level(monitor: Monitor, known: Performance, detector: EDetector) -> float:
     """The mean excess that the release is held to."""
-    return detector.limit - monitor.concept.tolerance - _slack(known)
+    return detector.limit - monitor.concept.tolerance - slack(known)
 
 
 def _over(known: Performance, cohort: Cohort, detector: EDetector) -> bool:

@@ -19,6 +19,7 @@ from modelyard.stats.text import UNSEEN
 
 Level = Literal["ok", "info", "warn", "page"]
 SHARE_WARN, SHARE_PAGE = 0.02, 0.10
+WARN, PAGE, ALPHA = 0.05, 0.25, 1e-3
 REPLAY, REPLAY_PAGE = 0.05, 0.25
 ROUNDED = 0.25
 """Points of whole numbers more or less; a tenth comes and goes with the weather."""
@@ -35,10 +36,10 @@ class Limits:
     """`warn`, `page`: PSI; `alpha`: how rarely an unchanged column leaves its natural variation; `span`: seconds
     covered."""
 
-    warn: float
-    page: float
-    alpha: float
-    span: float | None
+    warn: float = WARN
+    page: float = PAGE
+    alpha: float = ALPHA
+    span: float | None = None
 
 
 @dataclass(frozen=True)

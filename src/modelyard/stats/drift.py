@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from modelyard.stats import causes
 from modelyard.stats.causes import Cause
-from modelyard.stats.checks import Finding, Limits, column_findings, row_findings
+from modelyard.stats.checks import ALPHA, PAGE, WARN, Finding, Limits, column_findings, row_findings
 from modelyard.stats.profile import Column, Profile
 from modelyard.stats.says import rows_told, sentence, summary
 from modelyard.stats.significance import discoveries
@@ -70,9 +70,9 @@ def compare(
     current: Profile,
     *,
     q: float = 0.01,
-    warn: float = 0.05,
-    page: float = 0.25,
-    alpha: float = 1e-3,
+    warn: float = WARN,
+    page: float = PAGE,
+    alpha: float = ALPHA,
     min_rows: int = FEWEST_ROWS,
     span: float | None = None,
     told: Mapping[str, Cause] | None = None,
