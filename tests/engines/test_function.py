@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from modelyard.engines.function import call, explain, load
+from modelyard.engines.function import call, explain, load, missing_package_hint
 from modelyard.errors import UserCodeError
 
 
@@ -67,3 +67,15 @@ def test_an_error_is_explained_with_its_place_in_the_project(project):
     with pytest.raises(KeyError) as caught:
         call(fit, {"X": {}})
     assert explain(caught.value, project) == "KeyError: 'dest' (shop/model.py line 5, in inner)"
+
+
+@pytest.mark.parametrize("body", ["import no_such_package", "from no_such_package.inside import thing"])
+def test_a_package_that_is_not_installed_is_told_how_it_becomes_the_projects(project, body):
+    (project / "own.py").write_text(f"{body}\n\ndef fit():\n    pass\n")
+    with pytest.raises(UserCodeError) as raised:
+        load(project, "own:fit")
+    assert "installed" in raised.value.hint and "no_such_package" in raised.value.hint and "lock" in raised.value.hint
+
+
+def test_other_errors_ask_for_no_package():
+    assert missing_package_hint(KeyError("x")) is None

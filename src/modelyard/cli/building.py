@@ -1,4 +1,4 @@
-"""Commands that declare, build and serve: init, validate, schema, plan, apply, status, up, simulate, doctor."""
+"""Commands that declare, build and serve: init, validate, schema, plan, apply, status, up, simulate, doctor, help."""
 
 from __future__ import annotations
 
@@ -56,7 +56,9 @@ def schema() -> None:
 @yard.command()
 @click.option("--as-of", metavar="TIME", help="Plan for the world as it was known then.")
 @click.option("--out", type=click.Path(path_type=Path), help="Write the plan to a file, for `yard apply FILE`.")
-@click.option("--detailed-exitcode", is_flag=True, help="Exit with 3 when there are changes.")
+@click.option(
+    "--detailed-exitcode", is_flag=True, help="Exit with 3 when there are changes to make, not only to record."
+)
 @words
 def plan(said: Words, as_of: str | None, out: Path | None, detailed_exitcode: bool) -> None:
     """Say what apply would do, and why. Changes nothing."""
@@ -64,7 +66,7 @@ def plan(said: Words, as_of: str | None, out: Path | None, detailed_exitcode: bo
     if out is not None:
         out.write_text(json.dumps(made, indent=2))
     said.tell(made, show.plan)
-    if detailed_exitcode and made["changes"]:
+    if detailed_exitcode and any(change["category"] != "none" for change in made["changes"]):
         sys.exit(CHANGES)
 
 
@@ -155,3 +157,26 @@ def doctor(said: Words) -> None:
     said.tell(report, show.doctor)
     if not report["ok"]:
         sys.exit(1)
+
+
+@yard.command("help")
+@click.argument("topic", nargs=-1, metavar="[TOPIC]")
+@click.pass_context
+def explain_topic(context: click.Context, topic: tuple[str, ...]) -> None:
+    """Explain a command, or a term of the glossary; without a topic, list both."""
+    from modelyard.cli import glossary
+
+    command = yard.get_command(context, topic[0]) if topic else None
+    parent = context.parent or context
+    for word in topic[1:]:
+        command = command.get_command(context, word) if isinstance(command, click.Group) else None
+    if command is not None:
+        if definition := glossary.terms().get(" ".join(topic)):
+            click.echo(f"{' '.join(topic)}: {definition}\n")
+        click.echo(command.get_help(click.Context(command, info_name=" ".join(topic), parent=parent)))
+    elif topic:
+        for term, definition in glossary.lookup(" ".join(topic)).items():
+            click.echo(f"{term}: {definition}")
+    else:
+        click.echo(yard.get_help(parent))
+        click.echo(f"\nTerms (`yard help TERM`): {', '.join(glossary.terms())}")

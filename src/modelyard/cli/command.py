@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from modelyard import __version__
 from modelyard.cli.output import Progress, emit
 
 if TYPE_CHECKING:
@@ -84,6 +83,14 @@ NOT_BUILT = ("export", "score", "token")
 """Commands of the design that are not there yet; they are refused as such."""
 
 
+def _version(context: click.Context, parameter: click.Parameter, wanted: bool) -> None:
+    if wanted and not context.resilient_parsing:
+        from modelyard.cli.version import version
+
+        click.echo(f"yard, version {version()}")
+        context.exit()
+
+
 class Yard(click.Group):
     """The command group: every command gets the common options and one way to fail."""
 
@@ -105,7 +112,7 @@ class Yard(click.Group):
 
 
 @click.group(cls=Yard, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="yard")
+@click.option("--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Show the version.")
 @_common
 def yard() -> None:
     """Modelyard: declare data, features, models, checks, approval, serving and watching in yard.yaml; make it so; keep

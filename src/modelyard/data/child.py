@@ -16,7 +16,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from modelyard.engines.function import call, die_with_parent, explain, load
+from modelyard.engines.function import call, die_with_parent, explain, load, missing_package_hint
 from modelyard.errors import UserCodeError
 
 
@@ -32,7 +32,7 @@ def main(folder: Path) -> int:
         return _failed(folder, str(error.message), error.hint)
     except BaseException as error:  # whatever user code raises becomes one sentence for the parent
         traceback.print_exc()
-        return _failed(folder, explain(error, job["code"]), None)
+        return _failed(folder, explain(error, job["code"]), missing_package_hint(error))
     if isinstance(answer, pa.Table):
         _write(answer, folder / "result.arrow")
         answer = {"kind": "table", "rows": answer.num_rows}

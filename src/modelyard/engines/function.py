@@ -80,6 +80,18 @@ def explain(error: BaseException, code_dir: Path | str) -> str:
     return said
 
 
+def missing_package_hint(error: BaseException) -> str | None:
+    """How a package becomes one of the project's, when `error` says that it is not installed; else None."""
+    if not isinstance(error, ModuleNotFoundError) or error.name is None:
+        return None
+    package = error.name.partition(".")[0]
+    return (
+        f"The project's functions run with the packages installed beside `yard` ({sys.prefix}): install the package "
+        f"that brings {package} there, and name it in the project's lock file (`packages: {{lock: FILE}}` in yard.yaml; "
+        "by default uv.lock, requirements.lock, poetry.lock or requirements.txt), so that each release records it."
+    )
+
+
 def die_with_parent() -> None:
     """Ask the kernel to end this process when the one that started it dies, even by SIGKILL (Linux; else nothing)."""
     if sys.platform != "linux":
@@ -99,7 +111,7 @@ def _import(module_name: str, folder: Path, *, where: str) -> Any:
         hint = None
         if isinstance(error, ModuleNotFoundError):
             own = error.name is None or module_name.startswith(error.name)
-            hint = f"Modules are looked for in {folder}." if own else f"Install {error.name}, or mend the import."
+            hint = f"Modules are looked for in {folder}." if own else missing_package_hint(error)
         message = f"importing {module_name} failed: {explain(error, folder)}"
         raise UserCodeError(message, where=where, hint=hint) from error
 

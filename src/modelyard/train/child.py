@@ -99,7 +99,8 @@ def _call(fitting: Callable[..., Any], offered: dict[str, Any], name: str, direc
     except BaseException as error:  # user code may raise anything, SystemExit too: it becomes one sentence
         traceback.print_exc()
         said = function.explain(error, directory / "code")
-        raise UserCodeError(f"the training function failed: {said[-_TAIL:]}", where=name) from error
+        hint = function.missing_package_hint(error)
+        raise UserCodeError(f"the training function failed: {said[-_TAIL:]}", where=name, hint=hint) from error
 
 
 def _leave(directory: Path, name: str, result: dict[str, Any]) -> None:
